@@ -1,0 +1,34 @@
+/**
+ * A process of its own that enters and leaves a locked region again and again. Whoever finds a live process inside
+ * writes it to `violations`. Arguments: folder, rounds.
+ */
+import { appendFile, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { acquireLock } from '../../src/files/lock-file.ts'
+
+const [folder = '', rounds = '1'] = process.argv.slice(2)
+const inside = join(folder, 'inside')
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
+
+for (let round = 0; round < Number(rounds); round++) {
+  const lock = await acquireLock(join(folder, 'lock'), { label: 'contender', wait: true, pollMs: 2 })
+  const other = Number(await readFile(inside, 'utf8').catch(() => '0'))
+  if (other > 0 && isAlive(other)) await appendFile(join(folder, 'violations'), `${process.pid} met ${other}\n`)
+  await writeFile(inside, String(process.pid))
+  const count = Number(await readFile(join(folder, 'counter'), 'utf8'))
+  process.stdout.write('inside\n')
+  await sleep(1)
+  await lock.assertHeld()
+  await writeFile(join(folder, 'counter'), String(count + 1))
+  await rm(inside)
+  await lock.release()
+}
