@@ -1,3 +1,4 @@
+import { writeSync } from 'node:fs'
 import { type Context, suite as uvuSuite } from 'uvu'
 
 type Body<C> = (context: C) => Promise<void> | void
@@ -12,59 +13,118 @@ export interface SuiteApi<C> {
   afterEach(hook: Body<C>): void
 }
 
+/** What a test file tells the runner, one JSON line each, over a pipe of their own: what a test prints cannot be mistaken for it. */
+export type TestReport =
+  | { readonly kind: 'suite'; readonly suite: string; readonly tests: number }
+  | { readonly kind: 'start' | 'pass'; readonly suite: string; readonly test: string }
+  | { readonly kind: 'fail' | 'skip'; readonly suite: string; readonly test: string; readonly reason: string }
+  | { readonly kind: 'end'; readonly suite: string }
+
+const reportDescriptor = process.env['SCORE_TEST_REPORT_FD']
+// A process that a test starts must not report into the runner of this one.
+delete process.env['SCORE_TEST_REPORT_FD']
+
+function report(line: TestReport): void {
+  if (reportDescriptor !== undefined) writeSync(Number(reportDescriptor), `${JSON.stringify(line)}\n`)
+  else if (line.kind === 'skip') process.stdout.write(`  SKIP ${line.suite} › ${line.test}: ${line.reason}\n`)
+}
+
 function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(`a non-error was thrown: ${String(thrown)}`)
 }
 
+interface Hooks<C> {
+  readonly before: Body<C>[]
+  readonly after: Body<C>[]
+  readonly beforeEach: Body<C>[]
+  readonly afterEach: Body<C>[]
+}
+
+/** Runs every hook, also after one has thrown, so that what was opened is closed. */
+async function runHooks<C>(kind: string, hooks: readonly Body<C>[], context: C): Promise<Error[]> {
+  const failures: Error[] = []
+  for (const hook of hooks) {
+    try {
+      await hook(context)
+    } catch (thrown) {
+      failures.push(new Error(`${kind} hook: ${asError(thrown).message}`, { cause: asError(thrown) }))
+    }
+  }
+  return failures
+}
+
+async function runBody<C>(body: Body<C>, hooks: Hooks<C>, context: C): Promise<void> {
+  const failures = await runHooks('before each', hooks.beforeEach, context)
+  if (failures.length === 0) {
+    try {
+      await body(context)
+    } catch (thrown) {
+      failures.push(asError(thrown))
+    }
+  }
+  failures.push(...(await runHooks('after each', hooks.afterEach, context)))
+  const [first, ...others] = failures
+  if (first === undefined) return
+  for (const other of others) process.stderr.write(`and: ${other.stack}\n`)
+  if (first.cause instanceof Error) process.stderr.write(`${first.cause.stack}\n`)
+  throw first
+}
+
 /**
- * uvu with its silent passes closed (lukeed/uvu #60, #80, #191, #201, #205): a hook that throws fails a test of its own,
- * non-errors count as errors, and the suite runs itself.
+ * uvu with its silent passes closed (lukeed/uvu #60, #80, #191, #201, #205): hooks run inside the tests, so that one that
+ * throws fails what it was for; non-errors count as errors; a suite without tests fails; the suite runs itself. There is
+ * no `only`. The runner (`run.ts`) hears of every test before and after it, and fails the file when the two do not agree.
  */
 export function suite<C extends Context = Context>(name: string, define: (test: SuiteApi<C>) => void): void {
   const inner = uvuSuite<C>(name)
-  const hookFailures: string[] = []
-  let hooksFatal = false
-  const guarded =
-    (kind: string, hook: Body<C>) =>
-    async (context: C): Promise<void> => {
+  const hooks: Hooks<C> = { before: [], after: [], beforeEach: [], afterEach: [] }
+  let tests = 0
+  let ready: Promise<Error[]> | undefined
+  const add = (testName: string, body: Body<C>): void => {
+    tests += 1
+    inner(testName, async (context) => {
+      report({ kind: 'start', suite: name, test: testName })
       try {
-        await hook(context)
+        ready ??= runHooks('before', hooks.before, context)
+        const [unready] = await ready
+        if (unready !== undefined) throw unready
+        await runBody(body, hooks, context)
       } catch (thrown) {
-        hookFailures.push(`${kind}: ${asError(thrown).stack}`)
-        if (kind === 'before') hooksFatal = true
-      }
-    }
-  const afterHooks: Body<C>[] = []
-  let context: C | undefined
-  const test = ((testName: string, body: Body<C>) => {
-    inner(testName, async (given) => {
-      context = given
-      if (hooksFatal) throw new Error('not run: a before hook failed')
-      try {
-        await body(given)
-      } catch (thrown) {
+        report({ kind: 'fail', suite: name, test: testName, reason: asError(thrown).message })
         throw asError(thrown)
       }
+      report({ kind: 'pass', suite: name, test: testName })
     })
-  }) as SuiteApi<C>
-  test.skip = (testName, reason) => {
+  }
+  const skip = (testName: string, reason: string): void => {
     if (process.env['SCORE_TEST_REQUIRE'] === '1') {
-      inner(testName, () => {
+      add(testName, () => {
         throw new Error(`required here, but would be skipped: ${reason}`)
       })
-    } else {
-      process.stdout.write(`  SKIP ${name} › ${testName}: ${reason}\n`)
-      inner.skip(testName)
+      return
     }
+    tests += 1
+    inner.skip(testName)
+    report({ kind: 'skip', suite: name, test: testName, reason })
   }
-  test.before = (hook) => inner.before(guarded('before', hook))
-  test.beforeEach = (hook) => inner.before.each(guarded('before each', hook))
-  test.afterEach = (hook) => inner.after.each(guarded('after each', hook))
-  test.after = (hook) => void afterHooks.push(hook)
-  define(test)
-  inner('hooks passed', async () => {
-    for (const hook of afterHooks) await guarded('after', hook)((context ?? {}) as C)
-    if (hookFailures.length > 0) throw new Error(hookFailures.join('\n'))
+  const api: SuiteApi<C> = Object.assign(add, {
+    skip,
+    before: (hook: Body<C>) => void hooks.before.push(hook),
+    after: (hook: Body<C>) => void hooks.after.push(hook),
+    beforeEach: (hook: Body<C>) => void hooks.beforeEach.push(hook),
+    afterEach: (hook: Body<C>) => void hooks.afterEach.push(hook),
+  })
+  define(api)
+  report({ kind: 'suite', suite: name, tests })
+  inner('after hooks', async (context) => {
+    const failures = ready === undefined ? [] : await runHooks('after', hooks.after, context)
+    if (tests === 0) failures.push(new Error(`the suite "${name}" has no tests`))
+    const [first] = failures
+    if (first !== undefined) {
+      report({ kind: 'fail', suite: name, test: 'after hooks', reason: first.message })
+      throw first.cause ?? first
+    }
+    report({ kind: 'end', suite: name })
   })
   inner.run()
 }
