@@ -1,0 +1,199 @@
+import type { ObjectInfo } from '../api/score-api.ts'
+import { normalizeMd5 } from '../core/checksum.ts'
+import { ScoreError } from '../core/errors.ts'
+import type { ObjectSpec, Part, SignedPart, UploadProgress } from '../core/object-spec.ts'
+import { type JsonObject, readArray, readInteger, readObject, readString } from './json-reader.ts'
+
+/** `Part` of the original (score-server.md 1.5); `sourceMd5` is left out when unknown. */
+export interface PartJson {
+  readonly partNumber: number
+  readonly partSize: number
+  readonly offset: number
+  readonly url: string | null
+  readonly md5: string | null
+  readonly sourceMd5?: string
+}
+
+/** `ObjectSpecification` of the original, in its key order. */
+export interface ObjectSpecJson {
+  readonly objectKey: string
+  readonly objectId: string
+  readonly uploadId: string
+  readonly parts: readonly PartJson[]
+  readonly objectSize: number
+  readonly objectMd5: string | null
+}
+
+/** `UploadProgress` of the original. */
+export interface UploadProgressJson {
+  readonly objectId: string
+  readonly uploadId: string
+  readonly parts: readonly PartJson[]
+}
+
+/** One row of `GET /listing`. */
+export interface ObjectInfoJson {
+  readonly id: string
+  /** Milliseconds since 1970. */
+  readonly lastModified: number
+  readonly size: number
+}
+
+/** One URL for a whole object, as `external=true` gives it. */
+export interface ExternalUrl {
+  readonly objectId: string
+  readonly objectKey: string
+  readonly url: string
+  /** Bytes of the whole object; absent where the service does not tell (S3 says -1). */
+  readonly size?: number
+  /** Lower-case hex. */
+  readonly md5?: string
+}
+
+function partToJson(part: Part & { readonly url?: string }, held: boolean): PartJson {
+  const md5 = part.md5
+  return {
+    partNumber: part.number,
+    partSize: part.range.end - part.range.start,
+    offset: part.range.start,
+    url: part.url ?? null,
+    md5: held ? (md5 ?? null) : null,
+    ...(md5 === undefined ? {} : { sourceMd5: md5 }),
+  }
+}
+
+/** Writes a spec as the original does: nulls are written, `md5` of a part is always null, `sourceMd5` only when known. */
+export function objectSpecToJson(spec: ObjectSpec<Part & { readonly url?: string }>): ObjectSpecJson {
+  return {
+    objectKey: spec.objectKey,
+    objectId: spec.objectId,
+    uploadId: spec.uploadId,
+    parts: spec.parts.map((part) => partToJson(part, false)),
+    objectSize: spec.size,
+    objectMd5: spec.md5 ?? null,
+  }
+}
+
+/**
+ * Held parts carry the MD5 twice: the original's client looks at `md5`, its server only ever set `sourceMd5`, and so
+ * never skipped a part (score-server.md 10.B6).
+ */
+export function uploadProgressToJson(progress: UploadProgress): UploadProgressJson {
+  return {
+    objectId: progress.objectId,
+    uploadId: progress.uploadId,
+    parts: progress.parts.map((part) => partToJson(part, true)),
+  }
+}
+
+/** A spec of one part of unknown size; `objectSize` echoes the length that was asked for (-1 = to the end). */
+export function externalUrlToJson(external: ExternalUrl, askedLength: number): ObjectSpecJson {
+  return {
+    objectKey: external.objectKey,
+    objectId: external.objectId,
+    uploadId: external.objectId,
+    parts: [{ partNumber: 1, partSize: -1, offset: 0, url: external.url, md5: null }],
+    objectSize: askedLength,
+    objectMd5: external.md5 ?? null,
+  }
+}
+
+export function objectInfoToJson(info: ObjectInfo): ObjectInfoJson {
+  return { id: info.objectId, lastModified: info.lastModified.getTime(), size: info.size }
+}
+
+/** MD5 in any spelling as lower-case hex; absent for null, `''`, `<missing>` and junk. */
+function readMd5(object: JsonObject, field: string): string | undefined {
+  const value = object[field]
+  return typeof value === 'string' ? normalizeMd5(value) : undefined
+}
+
+function partFromJson(value: unknown, md5Field: 'sourceMd5' | 'either', what: string): Part & { readonly url?: string } {
+  const json = readObject(value, what)
+  const start = readInteger(json, 'offset', what)
+  const size = readInteger(json, 'partSize', what)
+  if (start < 0 || size < 0)
+    throw new ScoreError('invalid-format', `${what} can't be read: a part at offset ${start} with ${size} bytes is impossible`)
+  const md5 = readMd5(json, 'sourceMd5') ?? (md5Field === 'either' ? readMd5(json, 'md5') : undefined)
+  const url = json['url']
+  return {
+    number: readInteger(json, 'partNumber', what),
+    range: { start, end: start + size },
+    ...(md5 === undefined ? {} : { md5 }),
+    ...(typeof url === 'string' && url !== '' ? { url } : {}),
+  }
+}
+
+function requireUrl(part: Part & { readonly url?: string }, what: string): SignedPart {
+  if (part.url !== undefined) return { ...part, url: part.url }
+  throw new ScoreError('invalid-format', `${what} can't be read: part ${part.number} has no URL`)
+}
+
+/**
+ * Reads a spec from any generation of the original (score-server.md 3.1): unknown fields are passed over, MD5s are
+ * normalised, an empty or `<missing>` one is absent.
+ *
+ * @param what names the document in messages, such as `the answer of …` or `object … (data/….meta)`.
+ * @throws `invalid-format` when `parts` is no array or a number is none.
+ */
+export function objectSpecFromJson(value: unknown, what: string): ObjectSpec<Part & { readonly url?: string }> {
+  const json = readObject(value, what)
+  const objectId = readString(json, 'objectId', what)
+  const md5 = readMd5(json, 'objectMd5')
+  return {
+    objectId,
+    objectKey: typeof json['objectKey'] === 'string' ? json['objectKey'] : objectId,
+    uploadId: typeof json['uploadId'] === 'string' ? json['uploadId'] : objectId,
+    size: readInteger(json, 'objectSize', what),
+    ...(md5 === undefined ? {} : { md5 }),
+    parts: readArray(json, 'parts', what).map((part) => partFromJson(part, 'sourceMd5', what)),
+  }
+}
+
+/** As {@link objectSpecFromJson}, for a spec that must carry a URL in every part. */
+export function signedSpecFromJson(value: unknown, what: string): ObjectSpec<SignedPart> {
+  const spec = objectSpecFromJson(value, what)
+  return { ...spec, parts: spec.parts.map((part) => requireUrl(part, what)) }
+}
+
+/** Reads progress of either server: a part with `sourceMd5` or `md5` is held. @throws `invalid-format`. */
+export function uploadProgressFromJson(value: unknown, what: string): UploadProgress {
+  const json = readObject(value, what)
+  return {
+    objectId: readString(json, 'objectId', what),
+    uploadId: readString(json, 'uploadId', what),
+    parts: readArray(json, 'parts', what).map((part) => requireUrl(partFromJson(part, 'either', what), what)),
+  }
+}
+
+/**
+ * Reads the answer to `external=true`: one part, size -1 from an S3 service, the blob's size from an Azure one.
+ *
+ * @throws `invalid-format` unless there is exactly one part with a URL.
+ */
+export function externalUrlFromJson(value: unknown, what: string): ExternalUrl {
+  const json = readObject(value, what)
+  const parts = readArray(json, 'parts', what)
+  const part = readObject(parts[0], what)
+  if (parts.length !== 1) throw new ScoreError('invalid-format', `${what} can't be read: one part was expected, there are ${parts.length}`)
+  const objectId = readString(json, 'objectId', what)
+  const size = readInteger(part, 'partSize', what)
+  const md5 = readMd5(json, 'objectMd5')
+  return {
+    objectId,
+    objectKey: typeof json['objectKey'] === 'string' ? json['objectKey'] : objectId,
+    url: readString(part, 'url', what),
+    ...(size < 0 ? {} : { size }),
+    ...(md5 === undefined ? {} : { md5 }),
+  }
+}
+
+/** @throws `invalid-format`. */
+export function objectInfoFromJson(value: unknown, what: string): ObjectInfo {
+  const json = readObject(value, what)
+  return {
+    objectId: readString(json, 'id', what),
+    size: readInteger(json, 'size', what),
+    lastModified: new Date(readInteger(json, 'lastModified', what)),
+  }
+}

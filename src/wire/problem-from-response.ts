@@ -1,0 +1,133 @@
+import { type ProblemCode, problems, ScoreError } from '../core/errors.ts'
+import { redactText } from '../core/redact.ts'
+import { problemHeader } from './problem-json.ts'
+
+/** What a peer answered instead of what was asked for. */
+export interface PeerAnswer {
+  readonly status: number
+  readonly headers: { get(name: string): string | null }
+  /** The body as text; a long one may be cut. */
+  readonly body: string
+}
+
+export interface PeerContext {
+  /** Who answered, for people: `the Score server at https://…`. */
+  readonly peer: string
+  /** What was asked for, for people: `status of the upload of object …`. */
+  readonly doing: string
+  /** What a bare status means on this route; see `Route.meanings`. */
+  readonly meanings?: Readonly<Partial<Record<number, ProblemCode>>>
+  /** Milliseconds since 1970; for a `Retry-After` with a date. */
+  readonly now?: () => number
+}
+
+const plainMeaning: Readonly<Partial<Record<number, ProblemCode>>> = {
+  400: 'invalid-request',
+  401: 'unauthenticated',
+  403: 'access-denied',
+  404: 'object-not-found',
+  408: 'unavailable',
+  409: 'catalogue-conflict',
+  412: 'object-changed',
+  416: 'invalid-range',
+  425: 'unavailable',
+  429: 'unavailable',
+  500: 'internal',
+}
+
+function isProblemCode(text: unknown): text is ProblemCode {
+  return typeof text === 'string' && Object.hasOwn(problems, text)
+}
+
+/** Seconds to wait, from a number or an HTTP date; absent when there is no such header or it says neither. */
+export function parseRetryAfter(header: string | null, now: () => number = Date.now): number | undefined {
+  if (header === null || header.trim() === '') return undefined
+  if (/^\s*\d+\s*$/.test(header)) return Number(header)
+  const at = Date.parse(header)
+  return Number.isNaN(at) ? undefined : Math.max(0, Math.ceil((at - now()) / 1000))
+}
+
+function cut(text: string): string {
+  const line = text.replace(/\s+/g, ' ').trim()
+  return line.length > 300 ? `${line.slice(0, 300)}…` : line
+}
+
+function isWebPage(answer: PeerAnswer): boolean {
+  return /text\/html/i.test(answer.headers.get('content-type') ?? '') || /^\s*<(!doctype|html)/i.test(answer.body)
+}
+
+function pageTitle(body: string): string {
+  const title = /<title[^>]*>([^<]*)<\/title>/i.exec(body)?.[1]?.trim()
+  return title ? ` titled '${cut(title)}'` : ''
+}
+
+function readProblemBody(body: string): { readonly reason?: string; readonly code?: ProblemCode } {
+  if (body.trim() === '') return {}
+  let json: unknown
+  try {
+    json = JSON.parse(body)
+  } catch {
+    return { reason: cut(body) }
+  }
+  if (typeof json !== 'object' || json === null) return { reason: cut(body) }
+  const fields = json as Readonly<Record<string, unknown>>
+  const reason = [fields['detail'], fields['message'], fields['error_description'], fields['error']].find(
+    (text): text is string => typeof text === 'string' && text !== '',
+  )
+  const code = fields['code']
+  return { ...(reason === undefined ? {} : { reason: cut(reason) }), ...(isProblemCode(code) ? { code } : {}) }
+}
+
+function codeOf(answer: PeerAnswer, context: PeerContext, bodyCode: ProblemCode | undefined): ProblemCode {
+  const named = answer.headers.get(problemHeader)
+  if (isProblemCode(named)) return named
+  if (bodyCode !== undefined) return bodyCode
+  const meaning = context.meanings?.[answer.status] ?? plainMeaning[answer.status]
+  if (meaning !== undefined) return meaning
+  return answer.status > 500 ? 'unavailable' : 'store-protocol'
+}
+
+const advice: Readonly<Partial<Record<number, string>>> = {
+  401: 'the access token is missing, wrong or has run out',
+  403: 'the access token has no right to it',
+  407: 'a proxy in between wants credentials',
+}
+
+/**
+ * Makes of any answer that is no success one error with a message for people: from our server's `Score-Problem` header or
+ * RFC 9457 body, the original's error JSON, a plain sentence, a proxy's web page, or nothing but a status.
+ */
+export function problemFromResponse(answer: PeerAnswer, context: PeerContext): ScoreError {
+  const retryAfterSeconds = parseRetryAfter(answer.headers.get('retry-after'), context.now)
+  const options = retryAfterSeconds === undefined ? {} : { retryAfterSeconds }
+  if (isWebPage(answer)) {
+    const code = answer.status > 500 || answer.status === 429 ? 'unavailable' : 'store-protocol'
+    return new ScoreError(
+      code,
+      `${context.doing}: ${context.peer} answered ${answer.status} with a web page${redactText(pageTitle(answer.body))}; check the address, and whether a proxy or login page stands in between`,
+      options,
+    )
+  }
+  const { reason, code: bodyCode } = readProblemBody(answer.body)
+  const said = reason ?? advice[answer.status]
+  const message = `${context.doing}: ${context.peer} answered ${answer.status}${said === undefined ? '' : `: ${redactText(said)}`}`
+  return new ScoreError(codeOf(answer, context, bodyCode), message, options)
+}
+
+/**
+ * The JSON of a successful answer.
+ *
+ * @throws `store-protocol` when the body is something else, such as a proxy's login page sent with status 200.
+ */
+export function readJsonAnswer(answer: PeerAnswer, context: PeerContext): unknown {
+  try {
+    return JSON.parse(answer.body)
+  } catch (cause) {
+    const what = isWebPage(answer) ? `a web page${redactText(pageTitle(answer.body))}` : 'something that is not JSON'
+    throw new ScoreError(
+      'store-protocol',
+      `${context.doing}: ${context.peer} answered ${answer.status} with ${what}; check the address, and whether a proxy or login page stands in between`,
+      { cause },
+    )
+  }
+}
