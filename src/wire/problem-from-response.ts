@@ -8,6 +8,8 @@ export interface PeerAnswer {
   readonly headers: { get(name: string): string | null }
   /** The body as text; a long one may be cut. */
   readonly body: string
+  /** From `Retry-After`. */
+  readonly retryAfterSeconds?: number
 }
 
 export interface PeerContext {
@@ -17,8 +19,6 @@ export interface PeerContext {
   readonly doing: string
   /** What a bare status means on this route; see `Route.meanings`. */
   readonly meanings?: Readonly<Partial<Record<number, ProblemCode>>>
-  /** Milliseconds since 1970; for a `Retry-After` with a date. */
-  readonly now?: () => number
 }
 
 const plainMeaning: Readonly<Partial<Record<number, ProblemCode>>> = {
@@ -37,14 +37,6 @@ const plainMeaning: Readonly<Partial<Record<number, ProblemCode>>> = {
 
 function isProblemCode(text: unknown): text is ProblemCode {
   return typeof text === 'string' && Object.hasOwn(problems, text)
-}
-
-/** Seconds to wait, from a number or an HTTP date; absent when there is no such header or it says neither. */
-export function parseRetryAfter(header: string | null, now: () => number = Date.now): number | undefined {
-  if (header === null || header.trim() === '') return undefined
-  if (/^\s*\d+\s*$/.test(header)) return Number(header)
-  const at = Date.parse(header)
-  return Number.isNaN(at) ? undefined : Math.max(0, Math.ceil((at - now()) / 1000))
 }
 
 function cut(text: string): string {
@@ -98,8 +90,7 @@ const advice: Readonly<Partial<Record<number, string>>> = {
  * RFC 9457 body, the original's error JSON, a plain sentence, a proxy's web page, or nothing but a status.
  */
 export function problemFromResponse(answer: PeerAnswer, context: PeerContext): ScoreError {
-  const retryAfterSeconds = parseRetryAfter(answer.headers.get('retry-after'), context.now)
-  const options = retryAfterSeconds === undefined ? {} : { retryAfterSeconds }
+  const options = answer.retryAfterSeconds === undefined ? {} : { retryAfterSeconds: answer.retryAfterSeconds }
   if (isWebPage(answer)) {
     const code = answer.status > 500 || answer.status === 429 ? 'unavailable' : 'store-protocol'
     return new ScoreError(
@@ -112,22 +103,4 @@ export function problemFromResponse(answer: PeerAnswer, context: PeerContext): S
   const said = reason ?? advice[answer.status]
   const message = `${context.doing}: ${context.peer} answered ${answer.status}${said === undefined ? '' : `: ${redactText(said)}`}`
   return new ScoreError(codeOf(answer, context, bodyCode), message, options)
-}
-
-/**
- * The JSON of a successful answer.
- *
- * @throws `store-protocol` when the body is something else, such as a proxy's login page sent with status 200.
- */
-export function readJsonAnswer(answer: PeerAnswer, context: PeerContext): unknown {
-  try {
-    return JSON.parse(answer.body)
-  } catch (cause) {
-    const what = isWebPage(answer) ? `a web page${redactText(pageTitle(answer.body))}` : 'something that is not JSON'
-    throw new ScoreError(
-      'store-protocol',
-      `${context.doing}: ${context.peer} answered ${answer.status} with ${what}; check the address, and whether a proxy or login page stands in between`,
-      { cause },
-    )
-  }
 }

@@ -1,0 +1,195 @@
+import { randomUUID } from 'node:crypto'
+import type { ByteRange } from '../../core/byte-range.ts'
+import { md5Hex, multipartEtag } from '../../core/checksum.ts'
+import { ScoreError } from '../../core/errors.ts'
+import type {
+  ListedObject,
+  MultipartRef,
+  ObjectAddress,
+  ObjectStat,
+  PresignedUrl,
+  PresignRequest,
+  StorageBackend,
+  StoredPart,
+} from '../storage-backend.ts'
+
+export interface MemoryBackendOptions {
+  readonly now?: () => number
+  readonly randomId?: () => string
+}
+
+export interface MemoryPutOptions {
+  readonly metadata?: Readonly<Record<string, string>>
+}
+
+/** A store in memory, for tests and examples, with stand-ins for what a client does with its URLs. */
+export interface MemoryBackend extends StorageBackend {
+  /** What a PUT to a part's URL does. @returns the ETag, unquoted. @throws `url-expired`, `access-denied`, `upload-not-found`. */
+  putPart(url: string, body: Uint8Array): string
+  /** What a GET of a URL does; `range` must be the signed one where there is one. @throws `url-expired`, `access-denied`, `object-not-found`. */
+  getUrl(url: string, range?: ByteRange): Uint8Array
+  /** Writes an object with user metadata, as other tools do. */
+  putObject(address: ObjectAddress, body: Uint8Array, options?: MemoryPutOptions): void
+}
+
+interface StoredObject {
+  readonly body: Uint8Array
+  readonly stat: ObjectStat
+}
+
+interface Multipart {
+  readonly ref: MultipartRef
+  readonly parts: Map<number, { readonly body: Uint8Array; readonly etag: string }>
+}
+
+const placeOf = (address: ObjectAddress): string => `${address.bucket}\n${address.key}`
+
+function compareKeys(left: string, right: string): number {
+  return Buffer.compare(Buffer.from(left), Buffer.from(right))
+}
+
+function joinBodies(bodies: readonly Uint8Array[]): Uint8Array {
+  return Buffer.concat(bodies)
+}
+
+function requireRange(range: ByteRange, size: number, address: ObjectAddress): ByteRange {
+  if (range.start >= 0 && range.start < range.end && range.end <= size) return range
+  throw new ScoreError('invalid-range', `bytes ${range.start} to ${range.end} lie outside '${address.key}' of ${size} bytes`)
+}
+
+/** Keeps everything in this process, and nothing after it. */
+export function createMemoryBackend(options: MemoryBackendOptions = {}): MemoryBackend {
+  const { now = Date.now, randomId = randomUUID } = options
+  const objects = new Map<string, StoredObject>()
+  const multiparts = new Map<string, Multipart>()
+  const signed = new Map<string, { readonly request: PresignRequest; readonly expiresAt: number }>()
+
+  const save = (address: ObjectAddress, body: Uint8Array, etag: string, metadata: Readonly<Record<string, string>>, md5?: string): void => {
+    const stat = { size: body.length, etag, lastModified: new Date(now()), metadata, ...(md5 === undefined ? {} : { md5 }) }
+    objects.set(placeOf(address), { body, stat })
+  }
+  const found = (address: ObjectAddress): StoredObject => {
+    const object = objects.get(placeOf(address))
+    if (object) return object
+    throw new ScoreError('object-not-found', `there is no object '${address.key}' in '${address.bucket}'`)
+  }
+  const opened = (ref: MultipartRef): Multipart => {
+    const multipart = multiparts.get(ref.uploadId)
+    if (multipart && placeOf(multipart.ref) === placeOf(ref)) return multipart
+    throw new ScoreError('upload-not-found', `there is no multipart upload '${ref.uploadId}' of '${ref.key}'`)
+  }
+  const matching = (prefix: ObjectAddress): readonly (ListedObject & { readonly key: string })[] => {
+    const start = placeOf(prefix)
+    const rows: ListedObject[] = []
+    for (const [place, { stat }] of objects)
+      if (place.startsWith(start))
+        rows.push({
+          bucket: prefix.bucket,
+          key: place.slice(prefix.bucket.length + 1),
+          size: stat.size,
+          lastModified: stat.lastModified,
+        })
+    return rows.sort((left, right) => compareKeys(left.key, right.key))
+  }
+  const opening = (url: string, action: PresignRequest['action']): PresignRequest => {
+    const grant = signed.get(url)
+    if (grant?.request.action !== action) throw new ScoreError('access-denied', 'the URL was not signed for this')
+    if (grant.expiresAt <= now()) throw new ScoreError('url-expired', 'the signed URL has run out')
+    return grant.request
+  }
+
+  return {
+    name: 'memory',
+    head: async (address, call) => {
+      call?.signal?.throwIfAborted()
+      return objects.get(placeOf(address))?.stat
+    },
+    async *get(address, call) {
+      call?.signal?.throwIfAborted()
+      const { body } = found(address)
+      const range = call?.range ? requireRange(call.range, body.length, address) : { start: 0, end: body.length }
+      if (range.end > range.start) yield body.slice(range.start, range.end)
+    },
+    put: async (address, body, call) => {
+      call?.signal?.throwIfAborted()
+      save(address, body.slice(), md5Hex(body), {}, md5Hex(body))
+    },
+    delete: async (address, call) => {
+      call?.signal?.throwIfAborted()
+      objects.delete(placeOf(address))
+    },
+    async *list(prefix, call) {
+      for (const row of matching(prefix)) {
+        call?.signal?.throwIfAborted()
+        yield row
+      }
+    },
+    async *listFolders(prefix, call) {
+      const folders = new Set<string>()
+      for (const { key } of matching(prefix)) {
+        const slash = key.indexOf('/', prefix.key.length)
+        if (slash >= 0) folders.add(key.slice(0, slash + 1))
+      }
+      for (const folder of folders) {
+        call?.signal?.throwIfAborted()
+        yield folder
+      }
+    },
+    presign: async (request): Promise<PresignedUrl> => {
+      const place = request.action === 'get' ? request.address : request.multipart
+      const url = `memory://${place.bucket}/${encodeURI(place.key)}?grant=${randomId()}`
+      const expiresAt = now() + request.expiresInSeconds * 1000
+      signed.set(url, { request, expiresAt })
+      return { url, expiresAt: new Date(expiresAt) }
+    },
+    createMultipart: async (address, call) => {
+      call?.signal?.throwIfAborted()
+      const ref = { bucket: address.bucket, key: address.key, uploadId: randomId() }
+      multiparts.set(ref.uploadId, { ref, parts: new Map() })
+      return ref
+    },
+    async *listParts(ref, call): AsyncIterable<StoredPart> {
+      call?.signal?.throwIfAborted()
+      const numbers = [...opened(ref).parts.keys()].filter((number) => number > (call?.after ?? 0)).sort((left, right) => left - right)
+      for (const number of numbers.slice(0, call?.limit)) {
+        const part = opened(ref).parts.get(number)
+        if (part) yield { number, etag: part.etag, size: part.body.length }
+      }
+    },
+    completeMultipart: async (ref, parts, call) => {
+      call?.signal?.throwIfAborted()
+      const multipart = opened(ref)
+      const bodies = parts.map(({ number, etag }) => {
+        const part = multipart.parts.get(number)
+        if (part?.etag === etag) return part.body
+        throw new ScoreError('part-mismatch', `part ${number} of '${ref.key}' is not there, or has another ETag`)
+      })
+      if (bodies.length === 0) throw new ScoreError('part-mismatch', `'${ref.key}' can't be joined from no parts`)
+      if (call?.ifAbsent && objects.has(placeOf(ref))) throw new ScoreError('object-exists', `'${ref.key}' is there already`)
+      save(ref, joinBodies(bodies), multipartEtag(parts.map((part) => part.etag)), {})
+      multiparts.delete(ref.uploadId)
+    },
+    abortMultipart: async (ref, call) => {
+      call?.signal?.throwIfAborted()
+      multiparts.delete(ref.uploadId)
+    },
+    putPart: (url, body) => {
+      const request = opening(url, 'put-part')
+      if (request.action !== 'put-part') throw new ScoreError('access-denied', 'the URL was not signed for this')
+      const etag = md5Hex(body)
+      opened(request.multipart).parts.set(request.partNumber, { body: body.slice(), etag })
+      return etag
+    },
+    getUrl: (url, range) => {
+      const request = opening(url, 'get')
+      if (request.action !== 'get') throw new ScoreError('access-denied', 'the URL was not signed for this')
+      const signedRange = request.range
+      if (signedRange && (range?.start !== signedRange.start || range.end !== signedRange.end))
+        throw new ScoreError('access-denied', 'the URL was signed for another range')
+      const { body } = found(request.address)
+      const cut = range ? requireRange(range, body.length, request.address) : { start: 0, end: body.length }
+      return body.slice(cut.start, cut.end)
+    },
+    putObject: (address, body, put = {}) => save(address, body.slice(), md5Hex(body), put.metadata ?? {}, undefined),
+  }
+}
