@@ -13,6 +13,9 @@ export { isScoreError, type ProblemCode, problems, ScoreError } from './core/err
 export type { ObjectSpec, Part, PartReceipt, SignedPart, UploadProgress, UploadRef } from './core/object-spec.ts'
 export { type PartPlanOptions, planParts } from './core/part-plan.ts'
 export type { ProgressEvent, ProgressSink } from './core/progress.ts'
+export { maskSecret, redactText, redactUrl } from './core/redact.ts'
+// files
+export { ownProcess, type ProcessIdentity, processState } from './files/process-identity.ts'
 // metadata
 export type { AnalysisState, Entity, EntityFilter, FileRecord, MetadataService } from './metadata/metadata-service.ts'
 // storage
