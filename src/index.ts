@@ -12,10 +12,33 @@ export type { CallOptions } from './core/call-options.ts'
 export { isScoreError, type ProblemCode, problems, ScoreError } from './core/errors.ts'
 export type { ObjectSpec, Part, PartReceipt, SignedPart, UploadProgress, UploadRef } from './core/object-spec.ts'
 export { type PartPlanOptions, planParts } from './core/part-plan.ts'
+export { type PoolOptions, runPool } from './core/pool.ts'
 export type { ProgressEvent, ProgressSink } from './core/progress.ts'
 export { maskSecret, redactText, redactUrl } from './core/redact.ts'
 // files
 export { ownProcess, type ProcessIdentity, processState } from './files/process-identity.ts'
+// formats
+export { encodeBai, parseBai } from './formats/bai.ts'
+export { type BamHeader, type BamReference, decodeBamHeader, encodeBamHeader } from './formats/bam-header.ts'
+export { type BamReader, createBamReader, type EncodedRecord } from './formats/bam-reader.ts'
+export { type ArrayTagType, type BamRecord, type BamTag, recordFlags } from './formats/bam-record.ts'
+export { decodeBamRecord, encodeBamRecord, type RecordCore, readRecordCore } from './formats/bam-record-codec.ts'
+export { type BamWriter, type BamWriterOptions, createBamWriter, type WrittenBam } from './formats/bam-writer.ts'
+export type { BgzfBlock } from './formats/bgzf-block.ts'
+export { type BgzfPiece, type BgzfReader, type BgzfReaderOptions, createBgzfReader } from './formats/bgzf-reader.ts'
+export { type BgzfWriter, type BgzfWriterOptions, type ByteSink, createBgzfWriter, type WritePosition } from './formats/bgzf-writer.ts'
+export type { BinningScheme } from './formats/binning.ts'
+export {
+  type BinningIndex,
+  chunksOverlapping,
+  type ReferenceIndex,
+  type ReferenceStatistics,
+  unplacedStart,
+} from './formats/binning-index.ts'
+export type { Chunk } from './formats/chunk.ts'
+export { type CigarCode, type CigarOperation, formatCigar, parseCigar } from './formats/cigar.ts'
+export { formatSamRecord } from './formats/sam-text.ts'
+export type { VirtualOffset } from './formats/virtual-offset.ts'
 // metadata
 export type { AnalysisState, Entity, EntityFilter, FileRecord, MetadataService } from './metadata/metadata-service.ts'
 // storage
