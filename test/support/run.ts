@@ -14,11 +14,16 @@ import type { TestReport } from './suite.ts'
  */
 interface Outcome {
   readonly passed: number
-  readonly skipped: readonly string[]
+  readonly skipped: readonly Skipped[]
   /** One line each: a failed test, or what is wrong with the file as a whole. */
   readonly failures: readonly string[]
   readonly output: string
   readonly seconds: number
+}
+
+interface Skipped {
+  readonly title: string
+  readonly reason: string
 }
 
 interface Limits {
@@ -88,7 +93,7 @@ function createLedger() {
   const announced = new Map<string, number>()
   const ended = new Set<string>()
   const counts = new Map<string, number>()
-  const skipped: string[] = []
+  const skipped: Skipped[] = []
   const failures: string[] = []
   let passed = 0
   let current: { readonly suite: string; readonly test: string } | undefined
@@ -110,7 +115,7 @@ function createLedger() {
     const title = `${line.suite} › ${line.test}`
     if (line.test !== 'after hooks') counts.set(line.suite, (counts.get(line.suite) ?? 0) + 1)
     if (line.kind === 'pass') passed += 1
-    else if (line.kind === 'skip') skipped.push(`${title}: ${line.reason}`)
+    else if (line.kind === 'skip') skipped.push({ title, reason: line.reason })
     else if (line.kind === 'fail') failures.push(`${title}: ${line.reason.split('\n')[0]}`)
   }
   const complete = (): boolean => announced.size > 0 && ended.size === announced.size
@@ -197,7 +202,10 @@ function print(name: string, outcome: Outcome): void {
   if (failures.length > 0) counts.push(`${failures.length} failed`)
   if (skipped.length > 0) counts.push(`${skipped.length} skipped`)
   const lines = [`${failures.length > 0 ? 'FAIL' : 'ok  '} ${name}  ${counts.join(', ')}  ${seconds.toFixed(1)} s`]
-  for (const reason of skipped) lines.push(`  SKIP ${reason}`)
+  for (const reason of new Set(skipped.map((test) => test.reason))) {
+    const [first, ...others] = skipped.filter((test) => test.reason === reason)
+    lines.push(`  SKIP ${first?.title}${others.length > 0 ? ` and ${others.length} more` : ''}: ${reason}`)
+  }
   if (failures.length > 0) lines.push(output.trimEnd(), ...failures.map((failure) => `  FAILED ${name}: ${failure}`))
   console.log(lines.join('\n'))
 }
