@@ -1,0 +1,19 @@
+import type { CallOptions } from '../core/call-options.ts'
+import { isScoreError } from '../core/errors.ts'
+import type { ObjectAddress, StorageBackend } from '../storage/storage-backend.ts'
+
+/** The text of a small document; `undefined` when there is none at the address. */
+export async function readDocument(backend: StorageBackend, address: ObjectAddress, options?: CallOptions): Promise<string | undefined> {
+  const pieces: Uint8Array[] = []
+  try {
+    for await (const piece of backend.get(address, options)) pieces.push(Uint8Array.from(piece))
+  } catch (error) {
+    if (isScoreError(error, 'object-not-found')) return undefined
+    throw error
+  }
+  return Buffer.concat(pieces).toString('utf8')
+}
+
+export async function writeDocument(backend: StorageBackend, address: ObjectAddress, json: unknown, options?: CallOptions): Promise<void> {
+  await backend.put(address, Buffer.from(JSON.stringify(json)), options)
+}

@@ -1,0 +1,82 @@
+import type { CallOptions } from '../core/call-options.ts'
+import { normalizeMd5 } from '../core/checksum.ts'
+import type { ObjectSpec, Part } from '../core/object-spec.ts'
+import type { ObjectLayout } from '../storage/object-layout.ts'
+import type { ObjectAddress, ObjectStat, StorageBackend } from '../storage/storage-backend.ts'
+import { parseJson } from '../wire/json-reader.ts'
+import { objectSpecFromJson, objectSpecToJson } from '../wire/object-spec-json.ts'
+import { readDocument, writeDocument } from './document.ts'
+
+/** A finished object: what is known of it, and where its bytes are. */
+export interface StoredSpec {
+  readonly spec: ObjectSpec
+  readonly data: ObjectAddress
+  readonly meta: ObjectAddress
+}
+
+/** An object that came without a `.meta` file. */
+export interface BareObject {
+  readonly data: ObjectAddress
+  readonly stat: ObjectStat
+  /** From the store or the custom metadata, lower-case hex. */
+  readonly md5?: string
+}
+
+/** The `.meta` files of finished objects (score-server.md 3.1), looked for in the pool's bucket and then outside of it. */
+export interface SpecStore {
+  /** @throws `invalid-format` when the file can't be read; trouble of the store passes through. */
+  read(objectId: string, options?: CallOptions): Promise<StoredSpec | undefined>
+  /** Whether there is a `.meta` file, which is what "exists" means to the original. */
+  exists(objectId: string, options?: CallOptions): Promise<boolean>
+  /** Writes `.meta` without any URL: a stored one would be a live right to write. */
+  write(spec: ObjectSpec, options?: CallOptions): Promise<void>
+  remove(address: ObjectAddress, options?: CallOptions): Promise<void>
+  /** The bytes themselves, of an object without `.meta`. */
+  bare(objectId: string, options?: CallOptions): Promise<BareObject | undefined>
+}
+
+export interface SpecStoreOptions {
+  readonly backend: StorageBackend
+  readonly layout: ObjectLayout
+  /** User metadata that holds the MD5 of an object without `.meta`, hex or base64; default `md5chksum`. */
+  readonly customMd5Property?: string
+}
+
+function withoutUrl({ number, range, md5 }: Part): Part {
+  return { number, range, ...(md5 === undefined ? {} : { md5 }) }
+}
+
+export function createSpecStore({ backend, layout, customMd5Property = 'md5chksum' }: SpecStoreOptions): SpecStore {
+  const md5Of = (stat: ObjectStat): string | undefined => stat.md5 ?? normalizeMd5(stat.metadata[customMd5Property.toLowerCase()])
+  return {
+    async read(objectId, options) {
+      const dataCandidates = layout.data(objectId)
+      for (const [index, meta] of layout.meta(objectId).entries()) {
+        const text = await readDocument(backend, meta, options)
+        if (text === undefined) continue
+        const what = `'${meta.key}' in bucket '${meta.bucket}'`
+        const spec = objectSpecFromJson(parseJson(text, what), what)
+        const data = dataCandidates[index] ?? dataCandidates[0]
+        return { spec: { ...spec, objectId, parts: spec.parts.map(withoutUrl) }, data, meta }
+      }
+      return undefined
+    },
+    async exists(objectId, options) {
+      for (const meta of layout.meta(objectId)) if (await backend.head(meta, options)) return true
+      return false
+    },
+    async write(spec, options) {
+      await writeDocument(backend, layout.meta(spec.objectId)[0], objectSpecToJson({ ...spec, parts: spec.parts.map(withoutUrl) }), options)
+    },
+    remove: (address, options) => backend.delete(address, options),
+    async bare(objectId, options) {
+      for (const data of layout.data(objectId)) {
+        const stat = await backend.head(data, options)
+        if (!stat) continue
+        const md5 = md5Of(stat)
+        return { data, stat, ...(md5 === undefined ? {} : { md5 }) }
+      }
+      return undefined
+    },
+  }
+}
