@@ -4,12 +4,16 @@
 export type { DownloadQuery, ObjectInfo, ObjectUrl, OpenUpload, ScoreApi } from './api/score-api.ts'
 // auth
 export type { AccessRequest, Authorizer, Identity, TokenVerifier } from './auth/authorizer.ts'
+export { createOpenAuthorizer } from './auth/open-authorizer.ts'
+export { defaultScopePolicy, type ScopePolicy, type ScopeRule, type StudyScopeName } from './auth/scope-policy.ts'
+export { createStaticTokenVerifier, type StaticTokenOptions } from './auth/static-token-verifier.ts'
+export { createStudyAuthorizer, type StudyAuthorizerDependencies } from './auth/study-authorizer.ts'
 // bytes
 export { type ByteSource, readBytes } from './bytes/byte-source.ts'
 // core
 export type { ByteRange } from './core/byte-range.ts'
 export type { CallOptions } from './core/call-options.ts'
-export { isScoreError, type ProblemCode, problems, ScoreError } from './core/errors.ts'
+export { isScoreError, type ProblemCode, problems, ScoreError, toScoreError } from './core/errors.ts'
 export type { ObjectSpec, Part, PartReceipt, SignedPart, UploadProgress, UploadRef } from './core/object-spec.ts'
 export { type PartPlanOptions, planParts } from './core/part-plan.ts'
 export { type PoolOptions, runPool } from './core/pool.ts'
@@ -40,9 +44,42 @@ export { type CigarCode, type CigarOperation, formatCigar, parseCigar } from './
 export { formatSamRecord } from './formats/sam-text.ts'
 export type { VirtualOffset } from './formats/virtual-offset.ts'
 // metadata
+export type {
+  Analysis,
+  AnalysisPayload,
+  AnalysisRegistry,
+  AnalysisType,
+  PublishOptions,
+  RegisteredFile,
+  SubmitOptions,
+} from './metadata/analysis-registry.ts'
+export type { Catalogue, CatalogueDocuments, CatalogueOptions, EntityQuery, StoredObjectState } from './metadata/catalogue/catalogue.ts'
+export { openCatalogue } from './metadata/catalogue/open-catalogue.ts'
+export { dataTypeOf, fileTypeOf } from './metadata/file-type.ts'
+export { findUnpublished } from './metadata/find-unpublished.ts'
 export type { AnalysisState, Entity, EntityFilter, FileRecord, MetadataService } from './metadata/metadata-service.ts'
+export { type LocalFile, type RegisterFilesRequest, type Registration, registerFiles } from './metadata/register-files.ts'
+export { type SongErrorId, songError, songErrorId, songErrors } from './metadata/song-error.ts'
+export { formatUploadManifest, type UploadManifestEntry } from './metadata/upload-manifest.ts'
+// objects
+export { cutSpec } from './objects/downloads.ts'
+export { createPresignService, type PresignService, type PresignServiceOptions } from './objects/presign-service.ts'
+export { createScoreService, type ScoreService, type ScoreServiceOptions } from './objects/score-service.ts'
+export { type SweepOptions, sweepStaleUploads } from './objects/stale-uploads.ts'
 // storage
+export { createMemoryBackend, type MemoryBackend, type MemoryBackendOptions } from './storage/memory/backend.ts'
+export { type Candidates, createObjectLayout, type ObjectLayout, type ObjectLayoutOptions } from './storage/object-layout.ts'
 export type { StorageBackend } from './storage/storage-backend.ts'
 
 // transfer
 export type { FetchedPart, FetchPart, PartTransport, SendPart, SentPart } from './transfer/part-transport.ts'
+// wire
+export {
+  type ExternalUrl,
+  externalUrlToJson,
+  objectInfoToJson,
+  objectSpecToJson,
+  uploadProgressToJson,
+} from './wire/object-spec-json.ts'
+export { errorBody, type LegacyProblemContext, legacyProblem, type ProblemAnswer, problemDocument } from './wire/problem-json.ts'
+export { type Route, type RouteName, routes } from './wire/routes.ts'

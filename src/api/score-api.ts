@@ -22,6 +22,8 @@ export interface ObjectUrl {
   readonly objectId: string
   readonly url: string
   readonly expiresAt: Date
+  /** Key inside the bucket, where the service tells. */
+  readonly objectKey?: string
   /** Bytes, where the service tells. */
   readonly size?: number
   readonly md5?: string

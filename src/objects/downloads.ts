@@ -52,8 +52,13 @@ function requireRange(spec: ObjectSpec, asked: { readonly start: number; readonl
   )
 }
 
-/** The parts of a range are planned anew. The MD5 of the whole stays only when the range is the whole (score-server.md 10.D2). */
-function cutSpec(spec: ObjectSpec, range: ByteRange, plan?: PartPlanOptions): ObjectSpec {
+/**
+ * The spec of a range of an object, its parts planned anew. The MD5 of the whole stays only when the range is the whole (score-server.md 10.D2).
+ *
+ * @throws `invalid-range` when the range passes the end.
+ */
+export function cutSpec(spec: ObjectSpec, asked: { readonly start: number; readonly end?: number }, plan?: PartPlanOptions): ObjectSpec {
+  const range = requireRange(spec, asked)
   const size = range.end - range.start
   const md5 = size === spec.size && spec.md5 !== undefined ? { md5: spec.md5 } : {}
   const parts = size === 0 ? [] : planParts(range, plan)
@@ -64,14 +69,14 @@ export function createDownloads(context: DownloadsContext): Downloads {
   return {
     async spec({ objectId, range }, options) {
       const { spec, data } = await locate(context, objectId, options)
-      const wanted = range === undefined ? spec : cutSpec(spec, requireRange(spec, range), context.partPlan)
+      const wanted = range === undefined ? spec : cutSpec(spec, range, context.partPlan)
       return { ...wanted, parts: await context.presign.signDownload(data, wanted.parts) }
     },
     describe: async (objectId, options) => (await locate(context, objectId, options)).spec,
     async url(objectId, options) {
       const { spec, data } = await locate(context, objectId, options)
       const { url, expiresAt } = await context.presign.signObject(data)
-      return { objectId, url, expiresAt, size: spec.size, ...(spec.md5 === undefined ? {} : { md5: spec.md5 }) }
+      return { objectId, objectKey: spec.objectKey, url, expiresAt, size: spec.size, ...(spec.md5 === undefined ? {} : { md5: spec.md5 }) }
     },
     sentinelUrl: async () => (await context.presign.signSentinel(context.layout.sentinel)).url,
   }
