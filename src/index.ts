@@ -73,6 +73,19 @@ export type { StorageBackend } from './storage/storage-backend.ts'
 
 // transfer
 export type { FetchedPart, FetchPart, PartTransport, SendPart, SentPart } from './transfer/part-transport.ts'
+export { createTransferEngine, defaultConcurrency, type TransferEngineOptions } from './transfer/transfer-engine.ts'
+export { defaultFiles } from './transfer/transfer-many.ts'
+export type {
+  DownloadTask,
+  TransferEngine,
+  TransferManyOptions,
+  TransferManyResult,
+  TransferOptions,
+  TransferOutcome,
+  TransferReceipt,
+  TransferTask,
+  UploadTask,
+} from './transfer/transfer-task.ts'
 // wire
 export {
   type ExternalUrl,
