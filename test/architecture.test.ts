@@ -11,12 +11,13 @@ const rooms = {
   hash: { rooms: ['core'] },
   bytes: { rooms: ['core', 'http', 'files'] },
   storage: { rooms: ['core', 'files', 'hash'] },
-  metadata: { rooms: ['core', 'http', 'files'], packages: ['ajv'] },
+  metadata: { rooms: ['core', 'http', 'files'], packages: ['ajv', 'p-limit'] },
   auth: { rooms: ['core', 'http', 'metadata'] },
   api: { rooms: ['core'] },
   wire: { rooms: ['core', 'api', 'metadata'] },
   formats: { rooms: ['core', 'bytes'], packages: ['p-limit'] },
-  objects: { rooms: ['core', 'api', 'storage', 'metadata', 'auth'] },
+  // The `.meta` documents in the store are the wire's specs, so they are written by the same code.
+  objects: { rooms: ['core', 'api', 'storage', 'metadata', 'auth', 'wire'] },
   client: { rooms: ['core', 'http', 'api', 'wire'] },
   transfer: { rooms: ['core', 'http', 'bytes', 'files', 'hash', 'api', 'metadata'] },
 } as const
@@ -35,7 +36,7 @@ const plan: HousePlan = {
   },
   testFolders: ['support', 'fixtures', 'contract', 'types', 'examples', 'bench', 'compat', 'services', 'mount', 'slow'],
   wireNames: ['projectCode', 'gnosId', 'sourceMd5', 'objectMd5', 'partSize'],
-  wireEdges: ['src/wire/', 'src/metadata/'],
+  wireEdges: ['src/wire/', 'src/metadata/', 'adapters/server/'],
 }
 
 const root = join(import.meta.dirname, '..')
