@@ -8,6 +8,8 @@ export interface WriteFileOptions {
   readonly mode?: number
   /** Survives a power cut once the promise resolves (fsync of file and folder); default true. */
   readonly durable?: boolean
+  /** Where the file is made before it is renamed; on the same file system. Default: the folder of the target. */
+  readonly temporaryFolder?: string
 }
 
 const temporaryName = /^\.tmp-[0-9a-f]{24}$/
@@ -64,7 +66,7 @@ async function writeTemporary(path: string, bytes: Uint8Array | string, options:
  * @throws `local-storage` naming the path
  */
 export async function writeFileAtomic(path: string, bytes: Uint8Array | string, options: WriteFileOptions = {}): Promise<void> {
-  const temporary = temporaryPath(dirname(path))
+  const temporary = temporaryPath(options.temporaryFolder ?? dirname(path))
   try {
     await writeTemporary(temporary, bytes, options)
     await rename(temporary, path)
@@ -141,7 +143,7 @@ async function createWithoutLink(temporary: string, path: string): Promise<boole
  * @throws `local-storage` naming the path
  */
 export async function createFileExclusive(path: string, bytes: Uint8Array | string, options: WriteFileOptions = {}): Promise<boolean> {
-  const temporary = temporaryPath(dirname(path))
+  const temporary = temporaryPath(options.temporaryFolder ?? dirname(path))
   let created: boolean
   try {
     await writeTemporary(temporary, bytes, options)
