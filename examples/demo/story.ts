@@ -1,0 +1,180 @@
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { access } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { makeDemoBam } from './make-bam.ts'
+import { describeExit, type ScoreEvent, type ScoreExit, type ScoreRunner } from './score-process.ts'
+
+export interface StoryOptions {
+  readonly score: ScoreRunner
+  /** Empty folder for everything: the BAM, the server's data, the download. */
+  readonly folder: string
+  readonly bamBytes: number
+  /** Told each line of the story. */
+  readonly say: (line: string) => void
+  readonly signal: AbortSignal
+}
+
+export interface StoryEnd {
+  readonly objectId: string
+  readonly parts: number
+  readonly uploadKept: number
+  readonly downloadKept: number
+  readonly md5: string
+}
+
+interface MovedFile {
+  readonly objectId: string
+  readonly path: string
+  readonly bytes: number
+  readonly md5?: string
+  readonly partsMoved: number
+  readonly partsKept: number
+}
+
+/** Parts that must be safe before the process is killed. */
+export const partsBeforeKill = 4
+/** The first attempts are slowed and narrowed: on a fast disk they would be over before anyone could kill them. */
+const slowly = ['--max-rate', '100M', '--parallel', '2']
+const study = 'DEMO'
+
+const mebibytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(1)
+
+async function md5Of(path: string): Promise<string> {
+  const hash = createHash('md5')
+  for await (const piece of createReadStream(path, { highWaterMark: 1024 * 1024 })) hash.update(piece as Uint8Array)
+  return hash.digest('hex')
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return await access(path).then(
+    () => true,
+    () => false,
+  )
+}
+
+/** The files of the `summary` event, by name. */
+function summaryOf(exit: ScoreExit): ReadonlyMap<string, MovedFile> {
+  const summary = exit.events.findLast(({ type }) => type === 'summary')
+  const files = (summary?.['files'] ?? []) as readonly MovedFile[]
+  return new Map(files.map((file) => [basename(file.path), file]))
+}
+
+function fileIn(summary: ReadonlyMap<string, MovedFile>, name: string): MovedFile {
+  const file = summary.get(name)
+  if (!file) throw new Error(`the summary of the command says nothing of ${name}; it names ${[...summary.keys()].join(', ') || 'no file'}`)
+  return file
+}
+
+/** Starts a transfer and kills its process with SIGKILL once enough parts of the BAM are through. */
+async function killMidway(
+  score: ScoreRunner,
+  args: readonly string[],
+): Promise<{ readonly objectId: string; readonly parts: number; readonly moved: number }> {
+  let objectId: string | undefined
+  let parts = 0
+  let moved = 0
+  const watch = (event: ScoreEvent, kill: () => void): void => {
+    if (event.type === 'started' && typeof event['totalParts'] === 'number' && event['totalParts'] > partsBeforeKill) {
+      objectId = String(event['objectId'])
+      parts = event['totalParts']
+    }
+    if (event.type !== 'part' || event['objectId'] !== objectId || event['outcome'] !== 'moved') return
+    moved += 1
+    if (moved === partsBeforeKill) kill()
+  }
+  const exit = await score.start(args, (event, process) => watch(event, () => process.kill('SIGKILL'))).ended
+  if (exit.signal !== 'SIGKILL')
+    throw new Error(`'score ${args[0]}' was to be killed after ${partsBeforeKill} parts, but ${describeExit(exit)}`)
+  if (objectId === undefined) throw new Error(`'score ${args[0]}' moved parts of a file that it had not named`)
+  return { objectId, parts, moved }
+}
+
+async function serve(score: ScoreRunner, dataFolder: string, signal: AbortSignal): Promise<string> {
+  return await new Promise<string>((resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+    const server = score.start(['serve', '--data', dataFolder, '--port', '0', '--json'], (event) => {
+      if (event.type === 'ready') resolve(String(event['url']))
+    })
+    server.ended.then((exit) => reject(new Error(`'score serve' ${describeExit(exit)}`)), reject)
+  })
+}
+
+function requireKept(what: string, kept: number, moved: number, parts: number): void {
+  if (kept < partsBeforeKill) throw new Error(`the ${what} kept ${kept} parts where ${partsBeforeKill} had been safe before the kill`)
+  if (kept + moved !== parts) throw new Error(`the ${what} counts ${kept} parts kept and ${moved} moved, of ${parts}`)
+}
+
+/**
+ * The main job under trouble: make a BAM, serve, upload, kill, resume, download, kill, resume, compare.
+ *
+ * @throws when a step does not do what it promises.
+ */
+export async function tellStory(options: StoryOptions): Promise<StoryEnd> {
+  const { score, folder, say, signal } = options
+  const bam = await make(options)
+  const names = [basename(bam.path), basename(bam.indexPath)] as const
+  const dataFolder = join(folder, 'data')
+  say(`Serve      ${await serve(score, dataFolder, signal)} (storage, catalogue and signed URLs in one process)`)
+  const local = ['--data', dataFolder, '--json']
+
+  const upload = ['upload', '--study', study, bam.path, bam.indexPath, ...local]
+  const first = await killMidway(score, [...upload, ...slowly])
+  signal.throwIfAborted()
+  say(`Upload     killed with SIGKILL after ${first.moved} of ${first.parts} parts`)
+  const sent = await timed(() => score.run(upload))
+  signal.throwIfAborted()
+  const uploaded = fileIn(summaryOf(sent.value), names[0])
+  requireKept('upload', uploaded.partsKept, uploaded.partsMoved, first.parts)
+  fileIn(summaryOf(sent.value), names[1])
+  say(
+    `           resumed: ${uploaded.partsKept} parts kept, ${uploaded.partsMoved} sent${speed(uploaded, bam.sizeBytes, sent.seconds)}; index sent; published`,
+  )
+
+  const outputFolder = join(folder, 'download')
+  const download = ['download', '--object-id', first.objectId, '--output-dir', outputFolder, ...local]
+  const cut = await killMidway(score, [...download, ...slowly])
+  signal.throwIfAborted()
+  const target = join(outputFolder, names[0])
+  if (await isThere(target)) throw new Error(`the killed download left ${target}, a file that is not whole under its final name`)
+  say(`Download   killed with SIGKILL after ${cut.moved} of ${cut.parts} parts; no half file under the final name`)
+  const got = await timed(() => score.run(download))
+  signal.throwIfAborted()
+  const downloaded = fileIn(summaryOf(got.value), names[0])
+  requireKept('download', downloaded.partsKept, downloaded.partsMoved, cut.parts)
+  say(
+    `           resumed: ${downloaded.partsKept} parts kept, ${downloaded.partsMoved} fetched${speed(downloaded, bam.sizeBytes, got.seconds)}; index fetched with it`,
+  )
+
+  const md5 = await compare(bam.path, target)
+  say(`MD5        ${md5}  ${names[0]}`)
+  say(`           ${await compare(bam.indexPath, join(outputFolder, names[1]))}  ${names[1]}`)
+  say('           both the same before and after')
+  return { objectId: first.objectId, parts: first.parts, uploadKept: uploaded.partsKept, downloadKept: downloaded.partsKept, md5 }
+}
+
+async function make({ folder, bamBytes, say, signal }: StoryOptions): Promise<Awaited<ReturnType<typeof makeDemoBam>>> {
+  const { value: bam, seconds } = await timed(() => makeDemoBam({ path: join(folder, 'demo.bam'), targetBytes: bamBytes, signal }))
+  say(
+    `Make       demo.bam, ${mebibytes(bam.sizeBytes)} MiB, ${bam.records} reads in coordinate order, and its index, in ${seconds.toFixed(1)} s`,
+  )
+  return bam
+}
+
+async function compare(source: string, copy: string): Promise<string> {
+  const [before, after] = await Promise.all([md5Of(source), md5Of(copy)])
+  if (before !== after) throw new Error(`${basename(source)} has MD5 ${before}, what came back has ${after}`)
+  return before
+}
+
+/** The rate counts the moved parts only, over the whole command: start, checksums and all. */
+function speed({ partsMoved, partsKept }: MovedFile, bytes: number, seconds: number): string {
+  const moved = (bytes * partsMoved) / (partsMoved + partsKept)
+  return ` in ${seconds.toFixed(1)} s (${(moved / 2 ** 20 / seconds).toFixed(0)} MiB/s, start and checksums included)`
+}
+
+async function timed<Value>(work: () => Promise<Value>): Promise<{ readonly value: Value; readonly seconds: number }> {
+  const started = performance.now()
+  const value = await work()
+  return { value, seconds: (performance.now() - started) / 1000 }
+}
