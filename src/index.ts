@@ -60,6 +60,7 @@ export { findUnpublished } from './metadata/find-unpublished.ts'
 export type { AnalysisState, Entity, EntityFilter, FileRecord, MetadataService } from './metadata/metadata-service.ts'
 export { type LocalFile, type RegisterFilesRequest, type Registration, registerFiles } from './metadata/register-files.ts'
 export { type SongErrorId, songError, songErrorId, songErrors } from './metadata/song-error.ts'
+export { createSongMetadata, type SongMetadataOptions } from './metadata/song-metadata.ts'
 export { formatUploadManifest, type UploadManifestEntry } from './metadata/upload-manifest.ts'
 // objects
 export { cutSpec } from './objects/downloads.ts'

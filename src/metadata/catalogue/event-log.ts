@@ -194,7 +194,8 @@ export async function openEventLog(options: EventLogOptions): Promise<EventLog> 
   await create(options.folder, path)
   await refresh()
   return {
-    async refresh() {
+    async refresh(callOptions = {}) {
+      callOptions.signal?.throwIfAborted()
       await refresh()
     },
     append: (decide, callOptions = {}) => oneAtATime(() => append(decide, callOptions)),
