@@ -10,6 +10,8 @@ export { createStaticTokenVerifier, type StaticTokenOptions } from './auth/stati
 export { createStudyAuthorizer, type StudyAuthorizerDependencies } from './auth/study-authorizer.ts'
 // bytes
 export { type ByteSource, readBytes } from './bytes/byte-source.ts'
+export { createFileSource } from './bytes/file-source.ts'
+export { createMemorySource } from './bytes/memory-source.ts'
 // core
 export type { ByteRange } from './core/byte-range.ts'
 export type { CallOptions } from './core/call-options.ts'
