@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createCipheriv, createHash } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type ClientRun, type RunningClient, startOriginal } from './original-client.ts'
@@ -59,25 +59,26 @@ function gather(child: ChildProcess): { text: string } {
   return gathered
 }
 
-interface Ready {
-  readonly port: number
-  readonly tokenFile: string
+interface RunFile {
+  readonly url: string
+  readonly tokenPath: string
 }
 
-/** Waits for the line that says the server is ready. */
-async function ready(server: ChildProcess): Promise<Ready> {
+/** Waits for the line that says the server is ready, then reads where it listens from its run file. */
+async function ready(server: ChildProcess, stateFolder: string): Promise<RunFile> {
   const output = gather(server)
-  return await new Promise<Ready>((done, fail) => {
+  await new Promise<void>((done, fail) => {
     const deadline = setTimeout(() => fail(new Error(`the server was not ready in 60 s:\n${output.text}`)), 60_000)
     server.once('exit', (code) => fail(new Error(`the server ended with ${code}:\n${output.text}`)))
     server.stdout?.on('data', () => {
-      const line = output.text.split('\n').find((text) => text.includes('"type":"ready"'))
-      if (line === undefined) return
+      if (!output.text.includes('"type":"ready"')) return
       clearTimeout(deadline)
-      const { url, tokenFile } = JSON.parse(line) as { readonly url: string; readonly tokenFile: string }
-      done({ port: Number(new URL(url).port), tokenFile })
+      done()
     })
   })
+  const folder = join(stateFolder, 'score', 'run')
+  const [name = ''] = readdirSync(folder)
+  return JSON.parse(readFileSync(join(folder, name), 'utf8')) as RunFile
 }
 
 async function run(child: ChildProcess): Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }> {
@@ -105,12 +106,13 @@ export async function createWorld(): Promise<World> {
   const folder = mkdtempSync(join(tmpdir(), 'score-compat-'))
   const proxy = await startRecordingProxy()
   const data = join(folder, 'store')
-  const environment = { PATH: process.env['PATH'] ?? '', HOME: folder }
+  const stateFolder = join(folder, 'state')
+  const environment = { PATH: process.env['PATH'] ?? '', HOME: folder, XDG_STATE_HOME: stateFolder }
   const serve = ['serve', '--json', '--data', data, '--port', '0', '--public-url', proxy.url]
   const server = spawn(process.execPath, [...ourProgram, ...serve], { env: environment, cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
-  const { port, tokenFile } = await ready(server)
-  proxy.forwardTo(port)
-  const token = readFileSync(tokenFile, 'utf8').trim()
+  const { url, tokenPath } = await ready(server, stateFolder)
+  proxy.forwardTo(Number(new URL(url).port))
+  const token = readFileSync(tokenPath, 'utf8').trim()
   const settings = { storageUrl: proxy.url, metadataUrl: proxy.url, token, cwd: folder }
   const score = async (args: readonly string[]): Promise<string> => {
     const child = spawn(process.execPath, [...ourProgram, ...args], {
