@@ -12,6 +12,9 @@ export { createStudyAuthorizer, type StudyAuthorizerDependencies } from './auth/
 export { type ByteSource, readBytes } from './bytes/byte-source.ts'
 export { createFileSource } from './bytes/file-source.ts'
 export { createMemorySource } from './bytes/memory-source.ts'
+// compose
+export { loadOrCreateToken } from './compose/data-folder.ts'
+export { type EmbeddedOptions, type EmbeddedScore, openEmbeddedScore } from './compose/embedded.ts'
 // core
 export type { ByteRange } from './core/byte-range.ts'
 export type { CallOptions } from './core/call-options.ts'
@@ -66,16 +69,37 @@ export { createSongMetadata, type SongMetadataOptions } from './metadata/song-me
 export { formatUploadManifest, type UploadManifestEntry } from './metadata/upload-manifest.ts'
 // objects
 export { cutSpec } from './objects/downloads.ts'
+export { createObjectStates, type ObjectState, type ObjectStates } from './objects/object-states.ts'
 export { createPresignService, type PresignService, type PresignServiceOptions } from './objects/presign-service.ts'
 export { createScoreService, type ScoreService, type ScoreServiceOptions } from './objects/score-service.ts'
 export { type SweepOptions, sweepStaleUploads } from './objects/stale-uploads.ts'
 // storage
+export { createLocalBackend, type LocalBackend, type LocalBackendOptions } from './storage/local/backend.ts'
+export { createLocalDataPlane, type LocalDataPlane, type LocalDataPlaneOptions } from './storage/local/data-plane.ts'
+export type { DataPlaneRequest } from './storage/local/data-plane-request.ts'
+export type { DataPlaneAnswer } from './storage/local/s3-answer.ts'
 export { createMemoryBackend, type MemoryBackend, type MemoryBackendOptions } from './storage/memory/backend.ts'
 export { type Candidates, createObjectLayout, type ObjectLayout, type ObjectLayoutOptions } from './storage/object-layout.ts'
 export type { StorageBackend } from './storage/storage-backend.ts'
 
 // transfer
+export {
+  type DownloadManifestRow,
+  type ManifestOptions,
+  manifestError,
+  parseDownloadManifest,
+  parseUploadManifest,
+  type UploadManifestRow,
+} from './transfer/manifest.ts'
+export {
+  type ManifestResource,
+  type ManifestText,
+  manifestResource,
+  type ReadManifestOptions,
+  readManifest,
+} from './transfer/manifest-resource.ts'
 export type { FetchedPart, FetchPart, PartTransport, SendPart, SentPart } from './transfer/part-transport.ts'
+export { safeFileName } from './transfer/target-name.ts'
 export { createTransferEngine, defaultConcurrency, type TransferEngineOptions } from './transfer/transfer-engine.ts'
 export { defaultFiles } from './transfer/transfer-many.ts'
 export type {
