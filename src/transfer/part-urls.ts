@@ -1,7 +1,7 @@
 import type { CallOptions } from '../core/call-options.ts'
 import { isScoreError, ScoreError } from '../core/errors.ts'
 import type { Part, SignedPart } from '../core/object-spec.ts'
-import { urlLife } from './url-expiry.ts'
+import { urlLife } from '../core/url-life.ts'
 
 /** Less life than this left, and fresh URLs are asked for before the next part begins. */
 export const renewalMarginMs = 60_000

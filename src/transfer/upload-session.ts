@@ -1,11 +1,11 @@
 import { isScoreError, problems, ScoreError } from '../core/errors.ts'
 import type { SignedPart, UploadProgress, UploadRef } from '../core/object-spec.ts'
+import { urlLife } from '../core/url-life.ts'
 import { requireSoundPlan, type TransferContext } from './transfer-context.ts'
 import { type JournalHeader, type JournalSegment, planDigest } from './transfer-journal.ts'
 import type { UploadTask } from './transfer-task.ts'
 import type { UploadSource } from './upload-source.ts'
 import type { LocalUpload, UploadState } from './upload-state.ts'
-import { urlLife } from './url-expiry.ts'
 
 /** An upload that is open at the service, and whose it is. */
 export interface UploadSession {
