@@ -15,6 +15,8 @@ export { createMemorySource } from './bytes/memory-source.ts'
 // compose
 export { loadOrCreateToken } from './compose/data-folder.ts'
 export { type EmbeddedOptions, type EmbeddedScore, openEmbeddedScore } from './compose/embedded.ts'
+// client
+export { createScoreClient, type ScoreClientOptions } from './client/score-client.ts'
 // core
 export type { ByteRange } from './core/byte-range.ts'
 export type { CallOptions } from './core/call-options.ts'
@@ -24,6 +26,7 @@ export { type PartPlanOptions, planParts } from './core/part-plan.ts'
 export { type PoolOptions, runPool } from './core/pool.ts'
 export type { ProgressEvent, ProgressSink } from './core/progress.ts'
 export { maskSecret, redactText, redactUrl } from './core/redact.ts'
+export type { RetryNotice, RetryPolicy } from './core/retry.ts'
 // files
 export { ownProcess, type ProcessIdentity, processState } from './files/process-identity.ts'
 // formats
@@ -48,6 +51,8 @@ export type { Chunk } from './formats/chunk.ts'
 export { type CigarCode, type CigarOperation, formatCigar, parseCigar } from './formats/cigar.ts'
 export { formatSamRecord } from './formats/sam-text.ts'
 export type { VirtualOffset } from './formats/virtual-offset.ts'
+// http
+export type { TokenSource } from './http/http-client.ts'
 // metadata
 export type {
   Analysis,
@@ -65,7 +70,7 @@ export { findUnpublished } from './metadata/find-unpublished.ts'
 export type { AnalysisState, Entity, EntityFilter, FileRecord, MetadataService } from './metadata/metadata-service.ts'
 export { type LocalFile, type RegisterFilesRequest, type Registration, registerFiles } from './metadata/register-files.ts'
 export { type SongErrorId, songError, songErrorId, songErrors } from './metadata/song-error.ts'
-export { createSongMetadata, type SongMetadataOptions } from './metadata/song-metadata.ts'
+export { createSongMetadata, type SongMetadata, type SongMetadataOptions } from './metadata/song-metadata.ts'
 export { formatUploadManifest, type UploadManifestEntry } from './metadata/upload-manifest.ts'
 // objects
 export { cutSpec } from './objects/downloads.ts'

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, sep } from 'node:path'
 import * as assert from 'uvu/assert'
-import { checkHouse, checkTests, type HousePlan, roomOf } from './support/architecture.ts'
+import { checkHouse, checkTests, type HousePlan, type Room, roomOf } from './support/architecture.ts'
 import { suite } from './support/suite.ts'
 
 const rooms = {
@@ -93,6 +93,15 @@ suite('architecture', (test) => {
       [],
     )
     assert.ok(files.size > 60, `${files.size} files`)
+  })
+
+  test('docs/architecture.md tells of the same rooms and the same imports', () => {
+    const rows = readFileSync(join(root, 'docs', 'architecture.md'), 'utf8').matchAll(/^\| `(\w+)` \|[^|]+\|([^|]+)\|$/gm)
+    const told = Object.fromEntries([...rows].map(([, room = '', imports = '']) => [room, imports.trim()]))
+    const planned = Object.entries<Room>({ ...rooms, compose: plan.rooms['compose'] as Room }).map(([room, may]) => {
+      return [room, [...may.rooms, ...(may.packages ?? []).map((name) => `*${name}*`)].join(', ')]
+    })
+    assert.equal(told, Object.fromEntries(planned))
   })
 
   test('tests mirror the rooms and use the guarded suite', () => {

@@ -1,0 +1,26 @@
+import type { Middleware } from 'koa'
+
+const methods = 'PUT,DELETE,GET,POST'
+
+/** Lets web pages of these origins call the service; `*` = of all. Preflights are answered as recorded (wire-vectors.md 1). */
+export function createCors(origins: readonly string[]): Middleware {
+  const allowed = new Set(origins)
+  return async (ctx, next) => {
+    ctx.vary('Origin')
+    const origin = ctx.get('Origin')
+    if (origin === '' || !(allowed.has(origin) || allowed.has('*'))) return next()
+    ctx.set('Access-Control-Allow-Origin', origin)
+    const asked = ctx.get('Access-Control-Request-Method')
+    if (ctx.method !== 'OPTIONS' || asked === '') {
+      ctx.set('Access-Control-Expose-Headers', 'ETag, Content-Range, Score-Problem')
+      return next()
+    }
+    ctx.set('Access-Control-Allow-Methods', methods)
+    const headers = ctx.get('Access-Control-Request-Headers')
+    if (headers !== '') ctx.set('Access-Control-Allow-Headers', headers)
+    ctx.set('Access-Control-Max-Age', '1800')
+    ctx.status = 200
+    ctx.body = Buffer.alloc(0)
+    ctx.remove('Content-Type')
+  }
+}

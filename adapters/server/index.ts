@@ -1,0 +1,7 @@
+/** The server of `score-sdk/server`: a Koa middleware to mount, and a server around it. */
+
+export { type CatalogueRouterOptions, createCatalogueRouter } from './catalogue-router.ts'
+export type { RequestEvent } from './request-event.ts'
+export { createScoreMiddleware, type ScoreMiddlewareOptions } from './score-middleware.ts'
+export { createScoreServer, type ScoreServer, type ScoreServerOptions, type ServedScoreAt } from './score-server.ts'
+export type { ServedScore } from './served-score.ts'

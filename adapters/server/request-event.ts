@@ -1,0 +1,57 @@
+import type { Context } from 'koa'
+import { isScoreError, type ProblemCode, redactText } from '../../src/index.ts'
+
+/** What happened to one request, without token, query and signature. */
+export interface RequestEvent {
+  readonly method: string
+  /** Without query. */
+  readonly path: string
+  /** The pattern that took it, such as `/upload/:objectId`. */
+  readonly route?: string
+  readonly status: number
+  readonly durationMs: number
+  /** The peer's, or the client's as the trusted proxy tells. */
+  readonly remoteAddress: string
+  readonly userAgent?: string
+  /** Why it failed, where it did. */
+  readonly problem?: { readonly code: ProblemCode | 'unknown'; readonly message: string }
+  /** Stack of a failure that is the server's own, for its operator. */
+  readonly stack?: string
+  /** The client went away before it had its answer. */
+  readonly aborted: boolean
+}
+
+/** One line, printable: what a caller sends must not forge lines of a log. */
+function printable(text: string, longest: number): string {
+  return text.replace(/[\p{Cc}\u2028\u2029]/gu, '?').slice(0, longest)
+}
+
+function problemOf(failure: unknown): Pick<RequestEvent, 'problem' | 'stack'> {
+  if (failure === undefined) return {}
+  const message = redactText(failure instanceof Error ? failure.message : String(failure))
+  const code = isScoreError(failure) ? failure.code : 'unknown'
+  const own = code === 'unknown' || code === 'internal' || code === 'invalid-configuration' || code === 'local-storage'
+  const stack = own && failure instanceof Error && failure.stack !== undefined ? { stack: redactText(failure.stack) } : {}
+  return { problem: { code, message }, ...stack }
+}
+
+/** Remembers why a request failed, for its event. */
+export function noteFailure(ctx: Context, failure: unknown): void {
+  ctx.state['failure'] = failure
+}
+
+export function requestEvent(ctx: Context, durationMs: number, remoteAddress: string): RequestEvent {
+  const route: unknown = ctx.state['route']
+  const userAgent = ctx.get('User-Agent')
+  return {
+    method: printable(ctx.method, 20),
+    path: printable(ctx.originalUrl.split('?', 1)[0] as string, 2000),
+    ...(typeof route === 'string' ? { route } : {}),
+    status: ctx.status,
+    durationMs,
+    remoteAddress: printable(remoteAddress, 100),
+    ...(userAgent === '' ? {} : { userAgent: printable(userAgent, 200) }),
+    ...problemOf(ctx.state['failure']),
+    aborted: !ctx.res.writableFinished,
+  }
+}

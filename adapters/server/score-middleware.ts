@@ -1,0 +1,122 @@
+import Router, { type RouterContext } from '@koa/router'
+import type { Context, Middleware, Next } from 'koa'
+import { errorBody, ScoreError } from '../../src/index.ts'
+import { answerEmpty, answerJson } from './answers.ts'
+import { createCatalogueRouter } from './catalogue-router.ts'
+import { createCors } from './cors.ts'
+import { addHealthRoutes } from './health-routes.ts'
+import { createProblemMiddleware, requestPath } from './problem-middleware.ts'
+import { type RequestEvent, requestEvent } from './request-event.ts'
+import { addScoreRoutes } from './score-routes.ts'
+import type { ServedScore } from './served-score.ts'
+import { createStoreMiddleware } from './store-middleware.ts'
+
+export interface ScoreMiddlewareOptions {
+  /** Path under which the service lies in the app: `/score`. Default: at its root. */
+  readonly prefix?: string
+  /** Origins of web pages that may call; default `http://localhost:8081`, as the original. */
+  readonly corsOrigins?: readonly string[]
+  /** Whether the catalogue is read without a token, as Song's; default `open`. */
+  readonly catalogueReads?: 'open' | 'token'
+  /** Told of every request once it is answered. Default: nobody. */
+  readonly onRequest?: (event: RequestEvent) => void
+  /** A data connection that moves no byte for so long is cut; default 300. */
+  readonly stallSeconds?: number
+  /** Largest body of a request that needs none; default 1 MiB. */
+  readonly bodyLimitBytes?: number
+  readonly now?: () => number
+}
+
+function chain(middlewares: readonly Middleware[]): Middleware {
+  return (ctx, next) => {
+    const run = (index: number): Promise<unknown> => {
+      const middleware = middlewares[index]
+      return middleware === undefined ? next() : Promise.resolve(middleware(ctx, () => run(index + 1)))
+    }
+    return run(0)
+  }
+}
+
+function requirePrefix(prefix: string): string {
+  const trimmed = prefix.replace(/\/+$/, '')
+  if (trimmed === '' || trimmed.startsWith('/')) return trimmed
+  throw new ScoreError('invalid-configuration', `'${prefix}' is no path prefix: it must begin with a slash, such as /score`)
+}
+
+/** Takes the prefix off the path while `inner` runs; everything outside of it goes on to the next middleware. */
+function underPrefix(prefix: string, inner: Middleware): Middleware {
+  if (prefix === '') return inner
+  return async (ctx, next) => {
+    const whole = ctx.path
+    if (whole !== prefix && !whole.startsWith(`${prefix}/`)) return next()
+    ctx.path = whole.slice(prefix.length) || '/'
+    await inner(ctx, async () => {
+      ctx.path = whole
+      await next()
+    })
+  }
+}
+
+function reporting(onRequest: (event: RequestEvent) => void, now: () => number, inner: Middleware): Middleware {
+  return async (ctx, next) => {
+    const started = now()
+    const { ip } = ctx
+    let passedOn = false
+    const report = (): void => {
+      if (!passedOn) onRequest(requestEvent(ctx, now() - started, ip))
+    }
+    ctx.res.once('close', report)
+    await inner(ctx, () => {
+      passedOn = true
+      return next()
+    })
+  }
+}
+
+/** No request but the catalogue's and the store's has a body; a big one is not even read. */
+function bodyGuard(limitBytes: number): Middleware {
+  return async (ctx, next) => {
+    if (Number(ctx.get('Content-Length')) <= limitBytes) return next()
+    ctx.set('Connection', 'close')
+    throw new ScoreError('invalid-request', `the request has a body of ${ctx.get('Content-Length')} bytes where none is expected`)
+  }
+}
+
+function routed(router: Router, now: () => number): Middleware {
+  const routes = router.routes()
+  const unmatched = async (ctx: Context, next: Next): Promise<unknown> => {
+    const methods = new Set(router.match(ctx.path, ctx.method).path.flatMap((layer) => layer.methods))
+    methods.delete('HEAD')
+    if (methods.size === 0) return next()
+    ctx.set('Allow', [...methods].sort().join(', '))
+    if (ctx.method === 'OPTIONS') return answerEmpty(ctx)
+    ctx.status = 405
+    const message = `${ctx.method} is not possible here; ${[...methods].sort().join(', ')} is`
+    return answerJson(ctx, errorBody(405, message, { path: requestPath(ctx), now: now() }))
+  }
+  return (ctx, next) => routes(ctx as RouterContext, () => unmatched(ctx, next) as Promise<void>)
+}
+
+/**
+ * The service, its catalogue and its store as one Koa middleware (score-server.md 1; song.md 1). Paths that are none of
+ * theirs go on to the next middleware.
+ *
+ * @throws `invalid-configuration` for a prefix without slash, or a catalogue without an authorizer.
+ */
+export function createScoreMiddleware(score: ServedScore, options: ScoreMiddlewareOptions = {}): Middleware {
+  const { now = Date.now, corsOrigins = ['http://localhost:8081'], stallSeconds = 300, bodyLimitBytes = 1024 * 1024 } = options
+  if (score.service === undefined) throw new ScoreError('invalid-configuration', 'a server needs a service: { service, … }')
+  const router = new Router()
+  addHealthRoutes(router, score.service)
+  addScoreRoutes(router, score.service)
+  const middlewares: Middleware[] = [createCors(corsOrigins), createProblemMiddleware(now)]
+  if (score.dataPlane) middlewares.push(createStoreMiddleware(score.dataPlane, stallSeconds))
+  if (score.catalogue) {
+    const { catalogue, authorizer } = score
+    if (!authorizer) throw new ScoreError('invalid-configuration', 'a catalogue is served only with an authorizer for its writes')
+    middlewares.push(createCatalogueRouter({ catalogue, authorizer, reads: options.catalogueReads ?? 'open', now: () => new Date(now()) }))
+  }
+  middlewares.push(bodyGuard(bodyLimitBytes), routed(router, now))
+  const all = underPrefix(requirePrefix(options.prefix ?? ''), chain(middlewares))
+  return options.onRequest ? reporting(options.onRequest, now, all) : all
+}

@@ -1,0 +1,139 @@
+import type Router from '@koa/router'
+import type { Context } from 'koa'
+import {
+  cutSpec,
+  externalUrlToJson,
+  objectInfoToJson,
+  objectSpecToJson,
+  type Route,
+  type RouteName,
+  routes,
+  type ScoreApi,
+  ScoreError,
+  type ScoreService,
+  uploadProgressToJson,
+} from '../../src/index.ts'
+import { answerEmpty, answerJson, answerJsonArray, answerText } from './answers.ts'
+import { bearerToken, hasAuthorization } from './bearer-token.ts'
+import { callSignal } from './call-signal.ts'
+import { optionalFlag, optionalText, requiredInteger, requiredText } from './request-query.ts'
+
+interface Call {
+  readonly ctx: Context
+  readonly api: ScoreApi
+  readonly objectId: string
+}
+
+type Handler = (call: Call) => Promise<void>
+
+async function answerDownload({ ctx, api, objectId }: Call): Promise<void> {
+  const start = requiredInteger(ctx, 'offset')
+  const length = requiredInteger(ctx, 'length')
+  const external = optionalFlag(ctx, 'external')
+  const withoutUrls = optionalFlag(ctx, 'exclude-urls')
+  const range = { start, ...(length < 0 ? {} : { end: start + length }) }
+  const whole = start === 0 && length < 0
+  const options = { signal: callSignal(ctx) }
+  if (withoutUrls) {
+    const spec = await api.describeObject(objectId, options)
+    const cut = whole ? spec : cutSpec(spec, range)
+    const json = external ? { ...externalUrlToJson({ ...spec, url: null }, length) } : objectSpecToJson(cut)
+    return answerJson(ctx, JSON.stringify(json))
+  }
+  if (external) {
+    const { size, objectKey = objectId, ...url } = await api.objectUrl(objectId, options)
+    if (size !== undefined) cutSpec({ objectId, objectKey, uploadId: objectId, size, parts: [] }, range)
+    return answerJson(ctx, JSON.stringify(externalUrlToJson({ ...url, objectKey }, length)))
+  }
+  const spec = await api.downloadSpec({ objectId, ...(whole ? {} : { range }) }, options)
+  return answerJson(ctx, JSON.stringify(objectSpecToJson(spec)))
+}
+
+async function* infoRows(api: ScoreApi, signal: AbortSignal): AsyncGenerator<unknown> {
+  for await (const info of api.listObjects({ signal })) yield objectInfoToJson(info)
+}
+
+/** What is done for each route. Writes go on when the client hangs up: they can be repeated, and half of one helps nobody. */
+const handlers: Readonly<Record<RouteName, Handler>> = {
+  cancelAll: async () => {
+    throw new ScoreError('invalid-request', 'which upload is to be cancelled? Name the object: DELETE /upload/<object id>')
+  },
+  uploadTest: async ({ ctx, api, objectId }) => {
+    await api.objectExists(objectId)
+    answerText(ctx, 'Upload Test Operation executed')
+  },
+  openUpload: async ({ ctx, api, objectId }) => {
+    const size = requiredInteger(ctx, 'fileSize')
+    const overwrite = optionalFlag(ctx, 'overwrite')
+    const md5 = optionalText(ctx, 'md5')
+    const spec = await api.openUpload({ objectId, size, overwrite, ...(md5 === undefined ? {} : { md5 }) })
+    await answerJson(ctx, JSON.stringify(objectSpecToJson(spec)))
+  },
+  deletePart: async ({ ctx, api, objectId }) => {
+    const partNumber = requiredInteger(ctx, 'partNumber')
+    await api.deletePart({ objectId, uploadId: requiredText(ctx, 'uploadId') }, partNumber)
+    answerEmpty(ctx)
+  },
+  finalizePart: async ({ ctx, api, objectId }) => {
+    const number = requiredInteger(ctx, 'partNumber')
+    const uploadId = requiredText(ctx, 'uploadId')
+    const md5 = requiredText(ctx, 'md5')
+    const etag = requiredText(ctx, 'etag')
+    await api.finalizePart({ objectId, uploadId }, { number, md5, etag })
+    answerEmpty(ctx)
+  },
+  finalizeUpload: async ({ ctx, api, objectId }) => {
+    await api.finalizeUpload({ objectId, uploadId: requiredText(ctx, 'uploadId') })
+    answerEmpty(ctx)
+  },
+  recoverUpload: async ({ ctx, api, objectId }) => {
+    await api.resumeUpload({ objectId, size: requiredInteger(ctx, 'fileSize') })
+    answerEmpty(ctx)
+  },
+  uploadStatus: async ({ ctx, api, objectId }) => {
+    const progress = await api.resumeUpload({ objectId, size: requiredInteger(ctx, 'fileSize') })
+    await answerJson(ctx, JSON.stringify(uploadProgressToJson(progress)))
+  },
+  objectExists: async ({ ctx, api, objectId }) => {
+    await answerJson(ctx, String(await api.objectExists(objectId, { signal: callSignal(ctx) })))
+  },
+  cancelUpload: async ({ ctx, api, objectId }) => {
+    await api.cancelUpload(objectId)
+    answerEmpty(ctx)
+  },
+  ping: async ({ ctx, api }) => answerText(ctx, await api.sentinelUrl({ signal: callSignal(ctx) })),
+  download: answerDownload,
+  listing: ({ ctx, api }) => answerJsonArray(ctx, infoRows(api, callSignal(ctx))),
+  profile: async ({ ctx, api }) => answerText(ctx, await api.profile({ signal: callSignal(ctx) })),
+}
+
+/**
+ * The original's server answers 400 when an upload route is called without the `Authorization` header, before it looks
+ * at anything else. A service that lets everyone in needs none.
+ */
+async function requireAuthorization(ctx: Context, service: ScoreService): Promise<void> {
+  if (hasAuthorization(ctx)) return
+  try {
+    await service.as(undefined).profile()
+  } catch (cause) {
+    throw new ScoreError(
+      'invalid-request',
+      'the Authorization header is missing; send the access token as `Authorization: Bearer <token>`',
+      {
+        cause,
+      },
+    )
+  }
+}
+
+/** Registers the original's routes (score-server.md 1.1 to 1.3). */
+export function addScoreRoutes(router: Router, service: ScoreService): void {
+  for (const [name, route] of Object.entries(routes) as [RouteName, Route][])
+    router.register(route.path, [route.method], async (ctx) => {
+      ctx.state['route'] = route.path
+      ctx.state['right'] = route.right
+      if (route.right === 'upload' && name !== 'cancelAll') await requireAuthorization(ctx, service)
+      const api = service.as(bearerToken(ctx))
+      await handlers[name]({ ctx, api, objectId: ctx.params['objectId'] ?? '' })
+    })
+}

@@ -1,0 +1,132 @@
+import { createServer, type RequestListener, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { setTimeout as wait } from 'node:timers/promises'
+import Koa, { type Context } from 'koa'
+import { ScoreError } from '../../src/index.ts'
+import { bearerToken } from './bearer-token.ts'
+import { createProblemMiddleware } from './problem-middleware.ts'
+import { createScoreMiddleware, type ScoreMiddlewareOptions } from './score-middleware.ts'
+import type { ServedScore } from './served-score.ts'
+
+export interface ScoreServerOptions extends ScoreMiddlewareOptions {
+  /** Default `127.0.0.1`. */
+  readonly host?: string
+  /** 0 = any free one. Default 5431. */
+  readonly port?: number
+  /** Believe a proxy's `X-Forwarded-For` for the address in events. Default false. */
+  readonly trustProxy?: boolean
+}
+
+export interface ScoreServer {
+  /**
+   * Binds the port and serves.
+   *
+   * @returns the address that was bound, with the prefix, such as `http://127.0.0.1:5431`.
+   * @throws `invalid-configuration` when the port is taken or may not be bound.
+   */
+  listen(): Promise<{ readonly url: string }>
+  /** Takes no new requests, lets those that run end within the deadline (default 10 s), then cuts them off. */
+  close(options?: { readonly deadlineSeconds?: number }): Promise<void>
+}
+
+/** A service that needs to know its own address before it can be made, for the URLs that it signs. */
+export type ServedScoreAt = (url: string) => ServedScore | Promise<ServedScore>
+
+/** Long enough for a load balancer's idle connections, which are 60 s at most places. */
+const keepAliveMs = 65_000
+const headersMs = 60_000
+/** Tokens with many scopes are long. */
+const headerBytes = 64 * 1024
+
+/** What nobody took: 401 to strangers, 404 to those with a good token, as the original. */
+function unknownPath(score: ServedScore): (ctx: Context) => Promise<void> {
+  return async (ctx) => {
+    if (ctx.path !== '/health') await score.service.as(bearerToken(ctx)).profile()
+    throw new ScoreError('object-not-found', `there is nothing at ${ctx.path}`)
+  }
+}
+
+function createListener(score: ServedScore, options: ScoreServerOptions): RequestListener {
+  const app = new Koa({ proxy: options.trustProxy ?? false })
+  // Koa would write to stderr; what went wrong is in the request's event.
+  app.silent = true
+  app.use(createScoreMiddleware(score, options))
+  app.use(createProblemMiddleware(options.now ?? Date.now))
+  app.use(unknownPath(score))
+  return app.callback()
+}
+
+function bindError(error: NodeJS.ErrnoException, host: string, port: number): ScoreError {
+  const reasons: Readonly<Record<string, string>> = {
+    EADDRINUSE: 'another program listens there already: end it, or choose another --port',
+    EACCES: 'this user may not bind it: choose a port above 1023',
+    EADDRNOTAVAIL: 'this machine has no such address: choose another --host',
+    ENOTFOUND: 'there is no such host: choose another --host',
+  }
+  const reason = reasons[error.code ?? ''] ?? error.message
+  return new ScoreError('invalid-configuration', `can't listen on ${host}, port ${port}: ${reason}`, { cause: error })
+}
+
+async function bind(server: Server, host: string, port: number): Promise<string> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) => reject(bindError(error, host, port)))
+    server.listen(port, host, () => {
+      server.removeAllListeners('error')
+      resolve()
+    })
+  })
+  const bound = (server.address() as AddressInfo).port
+  return `http://${host.includes(':') ? `[${host}]` : host}:${bound}`
+}
+
+async function drain(server: Server, deadlineSeconds: number): Promise<void> {
+  const stop = new AbortController()
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+  server.closeIdleConnections()
+  const late = wait(deadlineSeconds * 1000, undefined, { signal: stop.signal, ref: false }).then(
+    () => server.closeAllConnections(),
+    () => undefined,
+  )
+  await closed
+  stop.abort()
+  await late
+}
+
+/**
+ * A server of its own on node:http. Give it a function when the service must know the address it is reached under: the
+ * port is bound first, and requests wait until the service is there.
+ *
+ * No time limit but silence cuts a slow transfer; see `stallSeconds`.
+ */
+export function createScoreServer(score: ServedScore | ServedScoreAt, options: ScoreServerOptions = {}): ScoreServer {
+  const { host = '127.0.0.1', port = 5431 } = options
+  let resolveListener: (listener: RequestListener) => void = () => undefined
+  const ready = new Promise<RequestListener>((resolve) => {
+    resolveListener = resolve
+  })
+  let closing = false
+  const known = typeof score === 'function' ? undefined : createListener(score, options)
+  const server = createServer({ maxHeaderSize: headerBytes, headersTimeout: headersMs, requestTimeout: 0, keepAliveTimeout: keepAliveMs })
+  server.on('request', async (request, response) => {
+    if (closing) response.setHeader('Connection', 'close')
+    const listener = known ?? (await ready)
+    listener(request, response)
+  })
+  return {
+    async listen() {
+      const url = `${await bind(server, host, port)}${(options.prefix ?? '').replace(/\/+$/, '')}`
+      if (typeof score !== 'function') return { url }
+      try {
+        resolveListener(createListener(await score(url), options))
+      } catch (error) {
+        await drain(server, 0)
+        throw error
+      }
+      return { url }
+    },
+    async close({ deadlineSeconds = 10 } = {}) {
+      closing = true
+      if (server.listening) await drain(server, deadlineSeconds)
+    },
+  }
+}
