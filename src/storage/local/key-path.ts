@@ -4,7 +4,8 @@ import type { ObjectAddress } from '../storage-backend.ts'
 
 /** Ends the name of the record of a multipart object. `%p` is no percent-encoding, so no key can end so. */
 export const recordSuffix = '%parts'
-const emptySegment = '%empty'
+const emptyName = '%empty'
+const emptyFolderName = '%folder'
 const maximumNameBytes = 255
 const maximumKeyBytes = 1024
 
@@ -46,26 +47,22 @@ function percent(text: string): string {
   return [...Buffer.from(text, 'utf8')].map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join('')
 }
 
-/** One segment of a key as a file name that every file system accepts. */
-export function encodeSegment(segment: string): string {
-  if (segment === '') return emptySegment
+/** One segment of a key as a file name that every file system accepts. `folder`: there is more of the key behind it. */
+export function encodeSegment(segment: string, kind: 'object' | 'folder' = 'object'): string {
+  if (segment === '') return kind === 'object' ? emptyName : emptyFolderName
   return segment.replace(/[^A-Za-z0-9._-]+|^\./gu, percent)
 }
 
 /** The segment that a file name stands for; `undefined` for a name that {@link encodeSegment} never gives. */
-export function decodeSegment(name: string): string | undefined {
-  if (name === emptySegment) return ''
-  if (!/^(?:[A-Za-z0-9_-]|%[0-9A-F]{2})(?:[A-Za-z0-9._-]|%[0-9A-F]{2})*$/.test(name)) return undefined
-  if (!name.includes('%')) return name
-  const segment = Buffer.from(
-    name.replace(/%(..)/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))),
-    'latin1',
-  ).toString('utf8')
-  return encodeSegment(segment) === name ? segment : undefined
+export function decodeSegment(name: string, kind: 'object' | 'folder' = 'object'): string | undefined {
+  if (/^[A-Za-z0-9_-][A-Za-z0-9._-]*$/.test(name)) return name
+  const bytes = name.replace(/%([0-9A-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
+  const segment = name === encodeSegment('', kind) ? '' : Buffer.from(bytes, 'latin1').toString('utf8')
+  return encodeSegment(segment, kind) === name ? segment : undefined
 }
 
-function encodeChecked(segment: string, key: string): string {
-  const name = encodeSegment(segment)
+function encodeChecked(segment: string, kind: 'object' | 'folder', key: string): string {
+  const name = encodeSegment(segment, kind)
   if (name.length + recordSuffix.length <= maximumNameBytes) return name
   throw new ScoreError(
     'invalid-request',
@@ -84,7 +81,9 @@ export function keyPath(folders: BucketFolders, key: string): string {
   if (/\p{Surrogate}/u.test(key)) throw new ScoreError('invalid-request', 'a key must be well-formed Unicode text')
   if (Buffer.byteLength(key) > maximumKeyBytes)
     throw new ScoreError('invalid-request', `the key '${key.slice(0, 64)}…' is longer than ${maximumKeyBytes} bytes`)
-  return join(folders.root, ...key.split('/').map((segment) => encodeChecked(segment, key)))
+  const segments = key.split('/')
+  const last = segments.length - 1
+  return join(folders.root, ...segments.map((segment, index) => encodeChecked(segment, index === last ? 'object' : 'folder', key)))
 }
 
 /** `bucket/key`, for messages. */

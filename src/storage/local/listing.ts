@@ -21,12 +21,12 @@ function split(store: Store, prefix: ObjectAddress): { readonly key: string; rea
   const at = prefix.key.lastIndexOf('/') + 1
   const key = prefix.key.slice(0, at)
   const segments = key.split('/').slice(0, -1)
-  return { key, path: join(root, ...segments.map(encodeSegment)), rest: prefix.key.slice(at) }
+  return { key, path: join(root, ...segments.map((segment) => encodeSegment(segment, 'folder'))), rest: prefix.key.slice(at) }
 }
 
 function toEntry(name: string, isFolder: boolean): Entry | undefined {
   const isRecord = !isFolder && name.endsWith(recordSuffix)
-  const segment = decodeSegment(isRecord ? name.slice(0, -recordSuffix.length) : name)
+  const segment = decodeSegment(isRecord ? name.slice(0, -recordSuffix.length) : name, isFolder ? 'folder' : 'object')
   if (segment === undefined) return undefined
   return isFolder ? { name: `${segment}/`, kind: 'folder' } : { name: segment, kind: isRecord ? 'record' : 'plain' }
 }
@@ -44,6 +44,10 @@ async function entriesOf(path: string, rest: string): Promise<Entry[]> {
   }
   entries.sort((left, right) => compareKeys(left.name, right.name) || (left.kind === 'record' ? -1 : 1))
   return entries.filter((entry, index) => entry.name !== entries[index - 1]?.name)
+}
+
+function folderPath(path: string, name: string): string {
+  return join(path, encodeSegment(name.slice(0, -1), 'folder'))
 }
 
 async function describe(store: Store, address: ObjectAddress, path: string, kind: Entry['kind']): Promise<ListedObject | undefined> {
@@ -72,11 +76,10 @@ async function* walk(
 ): AsyncGenerator<ListedObject> {
   for (const { name, kind } of await entriesOf(path, rest)) {
     options.signal?.throwIfAborted()
-    const segment = kind === 'folder' ? name.slice(0, -1) : name
-    const child = join(path, encodeSegment(segment))
-    if (kind === 'folder') yield* walk(store, bucket, `${key}${name}`, child, '', options)
-    else {
-      const object = await describe(store, { bucket, key: `${key}${name}` }, child, kind)
+    if (kind === 'folder') {
+      yield* walk(store, bucket, `${key}${name}`, folderPath(path, name), '', options)
+    } else {
+      const object = await describe(store, { bucket, key: `${key}${name}` }, join(path, encodeSegment(name)), kind)
       if (object) yield object
     }
   }
@@ -90,7 +93,7 @@ export async function* listObjects(store: Store, prefix: ObjectAddress, options:
 
 async function holdsObject(path: string): Promise<boolean> {
   for (const { name, kind } of await entriesOf(path, '')) {
-    if (kind !== 'folder' || (await holdsObject(join(path, encodeSegment(name.slice(0, -1)))))) return true
+    if (kind !== 'folder' || (await holdsObject(folderPath(path, name)))) return true
   }
   return false
 }
@@ -100,6 +103,6 @@ export async function* listKeyFolders(store: Store, prefix: ObjectAddress, optio
   const { key, path, rest } = split(store, prefix)
   for (const { name, kind } of await entriesOf(path, rest)) {
     options.signal?.throwIfAborted()
-    if (kind === 'folder' && (await holdsObject(join(path, encodeSegment(name.slice(0, -1)))))) yield `${key}${name}`
+    if (kind === 'folder' && (await holdsObject(folderPath(path, name)))) yield `${key}${name}`
   }
 }
