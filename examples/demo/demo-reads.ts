@@ -155,6 +155,11 @@ function drawBases(random: SeededRandom): string {
   return sequence
 }
 
+function placeOf(pairs: DemoPairs, pair: number, side: 0 | 1): { readonly referenceId: number; readonly position: number } {
+  if (pairs.kind[pair] === pairKinds.unplaced) return { referenceId: -1, position: -1 }
+  return { referenceId: pairs.references[side][pair] as number, position: pairs.positions[side][pair] as number }
+}
+
 /** Makes the records one at a time; everything about one depends on the seed, its pair and its side alone. */
 function createRecordMaker(seed: number, genome: readonly string[], pairs: DemoPairs): (pair: number, side: 0 | 1) => BamRecord {
   const random = createSeededRandom(seed)
@@ -164,13 +169,12 @@ function createRecordMaker(seed: number, genome: readonly string[], pairs: DemoP
     const name = drawName(random, lane)
     random.restart(seed + 1 + side, pair)
     const mate = side === 0 ? 1 : 0
-    const placed = pairs.kind[pair] !== pairKinds.unplaced
     const flags = flagsOf(pairs, pair, side)
     const mapped = (flags & recordFlags.unmapped) === 0
     const shape = shapes[pairs.shapes[side][pair] as number] as ReadShape
     const mateShape = (flags & recordFlags.mateUnmapped) === 0 ? pairs.shapes[mate][pair] : undefined
-    const referenceId = placed ? (pairs.references[side][pair] as number) : -1
-    const position = placed ? (pairs.positions[side][pair] as number) : -1
+    const { referenceId, position } = placeOf(pairs, pair, side)
+    const matePlace = placeOf(pairs, pair, mate)
     const aligned = mapped ? drawAligned(random, genome[referenceId] as string, position, shape) : undefined
     return {
       name,
@@ -179,8 +183,8 @@ function createRecordMaker(seed: number, genome: readonly string[], pairs: DemoP
       position,
       mappingQuality: mapped ? (random.below(12) === 0 ? random.below(60) : 60) : 0,
       cigar: mapped ? shape.cigar : [],
-      mateReferenceId: placed ? (pairs.references[mate][pair] as number) : -1,
-      matePosition: placed ? (pairs.positions[mate][pair] as number) : -1,
+      mateReferenceId: matePlace.referenceId,
+      matePosition: matePlace.position,
       templateLength: templateLength(pairs, pair, side),
       sequence: aligned?.sequence ?? drawBases(random),
       qualities: drawQualities(random),

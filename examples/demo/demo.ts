@@ -1,5 +1,5 @@
 import { mkdir, mkdtemp, readdir, rm, statfs } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { constants, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -93,11 +93,11 @@ async function run(settings: DemoSettings, signal: AbortSignal): Promise<void> {
   console.log(goOn(settings.keep))
 }
 
-/** Exit codes: 0 all promises held, 1 one did not, 2 bad options, 130 and 143 interrupted. */
+/** Exit codes: 0 all promises held, 1 one did not, 2 bad options, 129, 130 and 143 interrupted. */
 async function main(): Promise<void> {
   const interrupt = new AbortController()
   const onSignal = (name: NodeJS.Signals): void => {
-    process.exitCode = name === 'SIGTERM' ? 143 : 130
+    process.exitCode = 128 + constants.signals[name]
     interrupt.abort(new Error(`interrupted by ${name}`))
   }
   process.on('SIGINT', onSignal)
