@@ -8,6 +8,7 @@ const rooms = {
   core: { rooms: [], packages: ['p-limit'] },
   files: { rooms: ['core'] },
   http: { rooms: ['core'], packages: ['ky'] },
+  hash: { rooms: ['core'] },
   bytes: { rooms: ['core', 'http', 'files'] },
   storage: { rooms: ['core', 'files'] },
   metadata: { rooms: ['core', 'http', 'files'], packages: ['ajv', 'p-limit'] },
@@ -18,7 +19,7 @@ const rooms = {
   // The `.meta` documents in the store are the wire's specs, so they are written by the same code.
   objects: { rooms: ['core', 'api', 'storage', 'metadata', 'auth', 'wire'] },
   client: { rooms: ['core', 'http', 'api', 'wire'] },
-  transfer: { rooms: ['core', 'http', 'bytes', 'files', 'api', 'metadata'] },
+  transfer: { rooms: ['core', 'http', 'bytes', 'files', 'hash', 'api', 'metadata'] },
 } as const
 
 const inner = Object.keys(rooms)
