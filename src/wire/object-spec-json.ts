@@ -87,7 +87,10 @@ export function uploadProgressToJson(progress: UploadProgress): UploadProgressJs
 }
 
 /** A spec of one part of unknown size; `objectSize` echoes the length that was asked for (-1 = to the end). */
-export function externalUrlToJson(external: ExternalUrl, askedLength: number): ObjectSpecJson {
+export function externalUrlToJson(
+  external: Omit<ExternalUrl, 'url'> & { readonly url: string | null },
+  askedLength: number,
+): ObjectSpecJson {
   return {
     objectKey: external.objectKey,
     objectId: external.objectId,

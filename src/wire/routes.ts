@@ -13,7 +13,10 @@ export interface Route {
   readonly meanings: Readonly<Partial<Record<number, ProblemCode>>>
 }
 
+/** In order of matching: a fixed path stands before the one with `:objectId` that would take it too. */
 export const routes = {
+  cancelAll: { method: 'POST', path: '/upload/cancel', query: [], right: 'upload', meanings: {} },
+  uploadTest: { method: 'GET', path: '/upload/test/:objectId', query: [], right: 'upload', meanings: { 404: 'entity-not-found' } },
   openUpload: {
     method: 'POST',
     path: '/upload/:objectId/uploads',
@@ -58,8 +61,6 @@ export const routes = {
   },
   objectExists: { method: 'GET', path: '/upload/:objectId', query: [], right: 'upload', meanings: { 404: 'entity-not-found' } },
   cancelUpload: { method: 'DELETE', path: '/upload/:objectId', query: [], right: 'upload', meanings: { 404: 'upload-not-found' } },
-  cancelAll: { method: 'POST', path: '/upload/cancel', query: [], right: 'upload', meanings: {} },
-  uploadTest: { method: 'GET', path: '/upload/test/:objectId', query: [], right: 'upload', meanings: { 404: 'entity-not-found' } },
   ping: { method: 'GET', path: '/download/ping', query: [], right: 'download', meanings: {} },
   download: {
     method: 'GET',
