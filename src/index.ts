@@ -12,11 +12,11 @@ export { createStudyAuthorizer, type StudyAuthorizerDependencies } from './auth/
 export { type ByteSource, readBytes } from './bytes/byte-source.ts'
 export { createFileSource } from './bytes/file-source.ts'
 export { createMemorySource } from './bytes/memory-source.ts'
+// client
+export { createScoreClient, type ScoreClientOptions } from './client/score-client.ts'
 // compose
 export { loadOrCreateToken } from './compose/data-folder.ts'
 export { type EmbeddedOptions, type EmbeddedScore, openEmbeddedScore } from './compose/embedded.ts'
-// client
-export { createScoreClient, type ScoreClientOptions } from './client/score-client.ts'
 // core
 export type { ByteRange } from './core/byte-range.ts'
 export type { CallOptions } from './core/call-options.ts'

@@ -1,8 +1,8 @@
 import ky, { type KyInstance } from 'ky'
 import type { CallOptions } from '../core/call-options.ts'
-import { ScoreError } from '../core/errors.ts'
+import { isScoreError, ScoreError } from '../core/errors.ts'
 import { redactUrl } from '../core/redact.ts'
-import { isTransient, type RetryNotice, type RetryPolicy, retry } from '../core/retry.ts'
+import { type RetryNotice, type RetryPolicy, retry } from '../core/retry.ts'
 import { type AnswerToError, errorOfAnswer, type HttpAnswer, isWebPage } from './http-answer.ts'
 import { isCertificateError, networkError } from './network-error.ts'
 import { parseRetryAfter } from './retry-after.ts'
@@ -69,11 +69,15 @@ const redirects = new Set([301, 302, 303, 307, 308])
 
 /** A path of percent-encoded segments: `` pathOf`/studies/${study}/analysis/${id}` ``. */
 export function pathOf(texts: TemplateStringsArray, ...segments: readonly string[]): string {
-  return texts.reduce((path, text, index) => path + encodeSegment(segments[index - 1] as string) + text)
+  return texts.reduce((path, text, index) => path + pathSegment(segments[index - 1] as string) + text)
 }
 
-// A segment of dots alone would be folded away by the URL parser, in any spelling (WHATWG URL, double-dot segments).
-function encodeSegment(segment: string): string {
+/**
+ * A name or id, percent-encoded.
+ *
+ * @throws `invalid-request` for an empty one and for dots alone, which every URL parser folds away.
+ */
+export function pathSegment(segment: string): string {
   if (segment === '' || segment === '.' || segment === '..')
     throw new ScoreError('invalid-request', `'${segment}' cannot be a name or id: it must not be empty or consist of dots`)
   return encodeURIComponent(segment)
@@ -227,7 +231,8 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
       ...callOptions,
       policy: { ...options.retry, ...request.retry },
       ...(options.onRetry ? { onRetry: options.onRetry } : {}),
-      retryable: (error) => repeatable && isTransient(error) && !hopeless.has(error),
+      // Only what says nothing about the request itself: a part that does not match is for the caller to send again.
+      retryable: (error) => repeatable && isScoreError(error, 'unavailable') && !hopeless.has(error),
     })
   }
 

@@ -1,7 +1,7 @@
 import type { CallOptions } from '../core/call-options.ts'
 import { isScoreError, ScoreError } from '../core/errors.ts'
 import { runPool } from '../core/pool.ts'
-import { isTransient, type RetryNotice, type RetryPolicy } from '../core/retry.ts'
+import type { RetryNotice, RetryPolicy } from '../core/retry.ts'
 import { createHttpClient, type HttpClient, pathOf, type TokenSource } from '../http/http-client.ts'
 import type { AnalysisPayload, AnalysisRegistry, AnalysisType, SubmitOptions } from './analysis-registry.ts'
 import { findUnpublished } from './find-unpublished.ts'
@@ -34,6 +34,9 @@ export interface SongMetadataOptions {
   readonly userAgent?: string
   readonly onRetry?: (notice: RetryNotice) => void
 }
+
+/** A catalogue with both its sides. */
+export type SongMetadata = MetadataService & AnalysisRegistry
 
 /** Song asks Score three times per file before it answers, and repeats that for minutes when Score is ill (song.md 3.1). */
 export const publishTimeoutSeconds = 600
@@ -109,14 +112,14 @@ function createSubmit(http: HttpClient, registry: Pick<AnalysisRegistry, 'unpubl
       return { analysisId: await post(study, payload, options) }
     } catch (error) {
       options.signal?.throwIfAborted()
-      if (!isTransient(error)) throw error
+      if (!isScoreError(error, 'unavailable')) throw error
       // The answer is lost, not necessarily the analysis: a second POST would make another, or be refused as a duplicate.
       const made = options.allowDuplicates ? undefined : await findUnpublished({ registry, study, files: payloadFiles(payload) }, options)
       if (made) return { analysisId: made.analysisId }
       const advice = options.allowDuplicates
         ? `look for it among the unpublished analyses of '${study}' before you submit again`
         : 'it was not registered; try again'
-      throw new ScoreError('unavailable', `${(error as Error).message}; ${advice}`, { cause: error })
+      throw new ScoreError('unavailable', `${error.message}; ${advice}`, { cause: error })
     }
   }
 }
@@ -236,7 +239,7 @@ async function createStudy(http: HttpClient, study: string, options: CallOptions
  *
  * @throws `invalid-configuration` when `url` is not the address of a service.
  */
-export function createSongMetadata(options: SongMetadataOptions): MetadataService & AnalysisRegistry {
+export function createSongMetadata(options: SongMetadataOptions): SongMetadata {
   const { url, ...rest } = options
   const http = createHttpClient({ ...rest, baseUrl: url, errorOf: errorOfSongAnswer })
   return { ...createReadSide(http), ...createWriteSide(http) }
