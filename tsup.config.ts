@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs'
 import { defineConfig } from 'tsup'
 
-const entries = {
-  index: 'src/index.ts',
-  server: 'adapters/server/index.ts',
-  testing: 'src/testing.ts',
+/** What can be imported; the other entries are started, and need no declarations. */
+const imported = { index: 'src/index.ts', server: 'adapters/server/index.ts', testing: 'src/testing.ts' }
+
+const started = {
   'transfer-worker': 'src/transfer/transport/worker.ts',
   'bin/score': 'adapters/cli/score.ts',
   'bin/score-client': 'adapters/cli/score-client.ts',
@@ -12,7 +12,7 @@ const entries = {
 
 /** `npm run build:js` leaves the declarations out: they take most of the time and no program reads them. */
 export default defineConfig({
-  entry: Object.fromEntries(Object.entries(entries).filter(([, file]) => existsSync(file))),
+  entry: Object.fromEntries(Object.entries({ ...imported, ...started }).filter(([, file]) => existsSync(file))),
   format: 'esm',
   target: 'node20',
   platform: 'node',
@@ -21,5 +21,5 @@ export default defineConfig({
   sourcemap: true,
   clean: true,
   // tsup 8.5.1 hands TypeScript a `baseUrl`, which 6.0 reports as deprecated (egoist/tsup #1388).
-  dts: { compilerOptions: { ignoreDeprecations: '6.0' } },
+  dts: { entry: imported, compilerOptions: { ignoreDeprecations: '6.0' } },
 })
