@@ -4,7 +4,7 @@ import { ScoreError } from '../core/errors.ts'
 
 /** Most bytes a block may have, compressed with its frame, and also inflated (SAMv1 4.1). */
 export const maximumBlockBytes = 65_536
-/** Bytes we put into one block, as htslib does: stored without compression it still fits its frame. */
+/** Bytes we put into one block, as htslib does: zlib never makes more than 25 bytes more of them, so the frame always fits. */
 export const blockPayloadBytes = 0xff00
 /** The empty block that ends a whole BGZF file (SAMv1 4.1.2). */
 export const eofMarker: Uint8Array = Uint8Array.from(Buffer.from('1f8b08040000000000ff0600424302001b0003000000000000000000', 'hex'))
@@ -123,8 +123,7 @@ export async function inflateRun(bytes: Uint8Array, frames: readonly BlockFrame[
 /** One BGZF block of at most {@link blockPayloadBytes} bytes, deflated off this thread. @param level 0 (stored) to 9. */
 export async function deflateBlock(payload: Uint8Array, level: number): Promise<Uint8Array> {
   const sum = crc32(payload)
-  let data: Uint8Array = await deflate(payload, { level, chunkSize: maximumBlockBytes })
-  if (data.length + headerBytes + footerBytes > maximumBlockBytes) data = await deflate(payload, { level: 0, chunkSize: maximumBlockBytes })
+  const data = await deflate(payload, { level, chunkSize: maximumBlockBytes })
   const block = new Uint8Array(headerBytes + data.length + footerBytes)
   block.set(eofMarker.subarray(0, headerBytes))
   block.set(data, headerBytes)

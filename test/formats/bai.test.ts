@@ -5,7 +5,7 @@ import { encodeBai, parseBai } from '../../src/formats/bai.ts'
 import { createBamReader } from '../../src/formats/bam-reader.ts'
 import { readRecordCore } from '../../src/formats/bam-record-codec.ts'
 import { type BinningIndex, chunksOverlapping, unplacedStart } from '../../src/formats/binning-index.ts'
-import { compareVirtualOffsets } from '../../src/formats/virtual-offset.ts'
+import { compareVirtualOffsets, type VirtualOffset } from '../../src/formats/virtual-offset.ts'
 import { suite } from '../support/suite.ts'
 import { createRandom, fixtureHeader, makeBam, sortedRecords } from './bam-fixture.ts'
 
@@ -100,6 +100,9 @@ suite('BAI', (test) => {
     for (const start of [16_384 * 2, 16_384 * 4 + 5, 500_000]) {
       const { found } = await query(index, 0, start, start + 50_000)
       assert.equal(found, naive(0, start, start + 50_000))
+      const window = Math.floor(start / 16_384)
+      const nearest = made.index.references[0]?.linear[window - (window % 3)] as VirtualOffset
+      assert.ok(chunksOverlapping(index, 0, start, start + 50_000).every((chunk) => compareVirtualOffsets(chunk.start, nearest) >= 0))
     }
   })
 

@@ -151,6 +151,9 @@ suite('BAM records', (test) => {
     broken(patched(tagAt + 2, 0x51, tagged), /the tag at its byte 49/)
     broken(patched(tagAt + 3, 0x51, tagged), /the tag at its byte 49/)
     broken(patched(tagAt + 4, 2, tagged), /the tag at its byte 49/)
+    const cut = Buffer.from(encodeBamRecord(tagged)).subarray(0, tagAt + 6)
+    cut.writeInt32LE(cut.length - 4)
+    broken(cut, /the tag at its byte 49/)
     const text: BamRecord = { ...simple, tags: [{ name: 'XZ', type: 'Z', value: 'abc' }] }
     broken(patched(tagAt + 6, 65, text), /the tag at its byte 49/)
   })

@@ -187,6 +187,16 @@ suite('BGZF', (test) => {
     assert.ok(isScoreError(error, 'invalid-format'))
   })
 
+  test('bytes hidden between the end of a block and its stated end are found', async () => {
+    const [first] = await readBlocks(made.file)
+    const block = Buffer.from(made.file.subarray(0, first?.size))
+    // zlib takes the block for whole and stops at the junk; only the sizes tell.
+    const junk = Buffer.from('0000000000000000e8030000', 'hex')
+    const padded = Buffer.concat([block, junk])
+    padded.writeUInt16LE(padded.length - 1, 16)
+    await failsAt(Buffer.concat([padded, made.file.subarray(first?.size)]), 0, /its footer says 1000/)
+  })
+
   test('plain gzip, text and a wrong start are refused', async () => {
     await failsAt(Buffer.from('@HD\tVN:1.6\n'.repeat(10)), 0, /no block begins here/)
     const error = await failure(readInflated(made.file, { start: { block: second + 3, within: 0 } }))
