@@ -1,0 +1,101 @@
+import { chmod, mkdir, readdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { dirname, join } from 'node:path'
+import type { ProcessIdentity } from '../../src/index.ts'
+import type { Environment } from './context.ts'
+
+/** What a running `score serve` leaves for clients of the same user on the same machine. Mode 0600. */
+export interface RunFile {
+  /** Address under which the server answers here. */
+  readonly url: string
+  readonly pid: number
+  /** Absolute. */
+  readonly tokenPath: string
+  /** ISO 8601. */
+  readonly startedAt: string
+  /** Tells a reused pid, another machine with the same home, another container. */
+  readonly process: ProcessIdentity
+}
+
+/** A run file of a server that is alive, and where it stands. */
+export interface LocalServer extends RunFile {
+  readonly path: string
+}
+
+/** `$XDG_STATE_HOME/score/run`, or below `~/.local/state`. */
+export function runFolder(environment: Environment): string {
+  return join(environment['XDG_STATE_HOME'] || join(environment['HOME'] || homedir(), '.local', 'state'), 'score', 'run')
+}
+
+/** Writes the run file of a server that listens on `port`; gives its path. */
+export async function writeRunFile(environment: Environment, port: number, content: RunFile): Promise<string> {
+  const folder = runFolder(environment)
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  const path = join(folder, `${port}.json`)
+  const draft = `${path}.${process.pid}`
+  await writeFile(draft, `${JSON.stringify(content, undefined, 2)}\n`, { mode: 0o600 })
+  await chmod(draft, 0o600)
+  await rename(draft, path)
+  return path
+}
+
+/** Removes a run file if it is still that of this process. */
+export async function removeRunFile(path: string, pid: number): Promise<void> {
+  const content = await readRunFile(path)
+  if (content?.pid === pid) await rm(path, { force: true })
+}
+
+function isRunFile(value: unknown): value is RunFile {
+  if (typeof value !== 'object' || value === null) return false
+  const { url, pid, tokenPath, process: identity } = value as Record<string, unknown>
+  return (
+    typeof url === 'string' && typeof pid === 'number' && typeof tokenPath === 'string' && typeof identity === 'object' && identity !== null
+  )
+}
+
+async function readRunFile(path: string): Promise<RunFile | undefined> {
+  try {
+    const value: unknown = JSON.parse(await readFile(path, 'utf8'))
+    return isRunFile(value) ? value : undefined
+  } catch (error) {
+    if (error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+/** A file that another user could have written is not believed: it would name where our token goes. */
+async function isOurs(path: string): Promise<boolean> {
+  const entry = await stat(path).catch(() => undefined)
+  if (!entry?.isFile()) return false
+  return process.getuid === undefined || (entry.uid === process.getuid() && (entry.mode & 0o077) === 0)
+}
+
+async function runFiles(folder: string): Promise<string[]> {
+  try {
+    return (await readdir(folder)).filter((name) => /^\d+\.json$/.test(name)).map((name) => join(folder, name))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
+  }
+}
+
+/** The local servers of this user that run on this machine. */
+export async function liveServers(environment: Environment): Promise<LocalServer[]> {
+  const paths = await runFiles(runFolder(environment))
+  if (paths.length === 0) return []
+  const { processState } = await import('../../src/index.ts')
+  const found = await Promise.all(
+    paths.map(async (path) => {
+      const content = (await isOurs(path)) ? await readRunFile(path) : undefined
+      const alive = content && content.process.pid === content.pid && (await processState(content.process)) === 'alive'
+      return content && alive ? { ...content, path } : undefined
+    }),
+  )
+  return found.filter((server) => server !== undefined)
+}
+
+/** Whether the server keeps its data in this folder. */
+export async function servesFolder(server: RunFile, folder: string): Promise<boolean> {
+  const [own, asked] = await Promise.all([dirname(server.tokenPath), folder].map((path) => realpath(path).catch(() => undefined)))
+  return own !== undefined && own === asked
+}

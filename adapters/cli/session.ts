@@ -1,0 +1,77 @@
+import type { CallOptions, PartTransport, RetryNotice, ScoreApi, SongMetadata, TransferEngine } from '../../src/index.ts'
+import { type Config, loadConfig } from './config.ts'
+import { discover, requireAddress } from './connection.ts'
+import type { CommandContext } from './context.ts'
+import { formatDuration } from './format.ts'
+import { packageVersion } from './package-version.ts'
+
+export interface EngineWishes {
+  /** Bytes a second over all files. */
+  readonly maxRate?: number | undefined
+}
+
+/**
+ * What a command talks to. Each part is made when it is first asked for, so that no command needs a server, an address or
+ * a worker that it does not use.
+ */
+export interface Session {
+  readonly config: Config
+  /** @throws a refusal when no Score server is named. */
+  api(): ScoreApi
+  /** @throws a refusal when no catalogue is named. */
+  catalogue(): SongMetadata
+  engine(wishes?: EngineWishes): TransferEngine
+  /** MD5 of a local file, lower-case hex. */
+  md5Of(path: string, size: number, options?: CallOptions): Promise<string>
+  close(): Promise<void>
+}
+
+/** Reads the configuration and gets ready; nothing is asked of any server yet. */
+export async function openSession(context: CommandContext): Promise<Session> {
+  const { globals, env, cwd, strict, output } = context
+  const sdk = await import('../../src/index.ts')
+  const config = await discover(await loadConfig({ globals, environment: env, cwd }), context)
+  const token = config.text('accessToken')
+  const attempts = config.integer('storage.retryNumber')
+  const service = {
+    ...(token === '' ? {} : { token }),
+    timeoutSeconds: config.integer('client.readTimeoutSeconds'),
+    retry: { attempts },
+    userAgent: `score-sdk/${packageVersion()}`,
+    onRetry: ({ error, waitMs }: RetryNotice) => {
+      if (!strict) output.say(`${error.message}; next try in ${formatDuration(waitMs / 1000)}`)
+    },
+  }
+  let api: ScoreApi | undefined
+  let catalogue: SongMetadata | undefined
+  let transport: PartTransport | undefined
+  let engine: TransferEngine | undefined
+  const theApi = (): ScoreApi => {
+    api ??= sdk.createScoreClient({ ...service, url: requireAddress(config, 'storage.url', strict) })
+    return api
+  }
+  const theTransport = (wishes: EngineWishes): PartTransport => {
+    transport ??= sdk.createPartTransport({
+      connections: Math.max(1, config.integer('transport.parallel')),
+      ...(wishes.maxRate === undefined ? {} : { maxBytesPerSecond: wishes.maxRate }),
+    })
+    return transport
+  }
+  return {
+    config,
+    api: theApi,
+    catalogue() {
+      catalogue ??= sdk.createSongMetadata({ ...service, url: requireAddress(config, 'metadata.url', strict) })
+      return catalogue
+    },
+    engine(wishes = {}) {
+      engine ??= sdk.createTransferEngine({ api: theApi(), transport: theTransport(wishes), retry: { attempts } })
+      return engine
+    },
+    md5Of: (path, size, options) => theTransport({}).hashRange({ path, range: { start: 0, end: size } }, options),
+    async close() {
+      await engine?.close()
+      await transport?.close()
+    },
+  }
+}
