@@ -52,7 +52,7 @@ export { type CigarCode, type CigarOperation, formatCigar, parseCigar } from './
 export { formatSamRecord } from './formats/sam-text.ts'
 export type { VirtualOffset } from './formats/virtual-offset.ts'
 // http
-export type { TokenSource } from './http/http-client.ts'
+export type { TokenSource } from './http/http-exchange.ts'
 // metadata
 export type {
   Analysis,
@@ -118,6 +118,7 @@ export type {
   TransferTask,
   UploadTask,
 } from './transfer/transfer-task.ts'
+export { createPartTransport, type PartTransportOptions } from './transfer/transport/create-part-transport.ts'
 // wire
 export {
   type ExternalUrl,

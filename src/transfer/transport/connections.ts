@@ -1,0 +1,109 @@
+import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http'
+import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
+import { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { ScoreError } from '../../core/errors.ts'
+import { redactUrl } from '../../core/redact.ts'
+
+/** Idle connections are closed after this time: some servers close theirs after 5 s, and a request would run into it. */
+const idleMs = 4000
+/** A server's own limit (`Keep-Alive: timeout=n`) is undercut by this much. */
+const idleMarginMs = 1000
+
+/** Kept connections that may turn out closed in a row before that counts as a failure. */
+export const mostStaleConnections = 3
+
+/** A URL as it goes on the wire: the target is the text between authority and fragment, character for character. */
+export interface Target {
+  readonly url: string
+  readonly secure: boolean
+  readonly host: string
+  readonly port: number
+  /** Path and query. */
+  readonly path: string
+}
+
+/** The signature covers every character of path and query, so they are cut out and never rebuilt from a parsed form. */
+export function parseTarget(url: string): Target {
+  const match = /^(https?):\/\/(?:[^/?#@]*@)?(\[[0-9a-f:.]+\]|[^/?#@:]+)(?::(\d{1,5}))?([/?][^#]*)?(?:#.*)?$/i.exec(url)
+  const [, scheme = '', host = '', port, rest = '/'] = match ?? []
+  if (!match || /[^\x21-\x7e]/.test(rest)) {
+    throw new ScoreError('store-protocol', `the service gave a URL that cannot be sent: '${redactUrl(url)}'`)
+  }
+  const secure = scheme.toLowerCase() === 'https'
+  return {
+    url,
+    secure,
+    host: host.replace(/^\[(.*)\]$/, '$1'),
+    port: port === undefined ? (secure ? 443 : 80) : Number(port),
+    path: rest.startsWith('?') ? `/${rest}` : rest,
+  }
+}
+
+export interface Connections {
+  request(method: 'GET' | 'PUT', target: Target, headers: Readonly<Record<string, string | number>>): ClientRequest
+  /** Closes what is idle: the next request gets a new connection. */
+  dropIdle(): void
+  close(): void
+}
+
+export interface ConnectionsOptions {
+  /** Certificates of further authorities, PEM; they replace the built-in ones, as `ca` of node:tls does. */
+  readonly ca?: string | string[]
+  /** Idle connections kept per store. */
+  readonly idle: number
+}
+
+/** Limits that servers gave for their connections, in milliseconds. */
+type IdleLimits = WeakMap<Duplex, number>
+
+function noteLimit(limits: IdleLimits, request: ClientRequest, response: IncomingMessage): void {
+  const hint = /(?:^|[ ,])timeout=(\d+)/i.exec(String(response.headers['keep-alive'] ?? ''))?.[1]
+  if (hint !== undefined && request.socket) limits.set(request.socket, Math.max(1, Number(hint) * 1000 - idleMarginMs))
+}
+
+function respectLimits(agent: HttpAgent, limits: IdleLimits): void {
+  const keep: (socket: Duplex) => unknown = agent.keepSocketAlive.bind(agent)
+  const keepSocketAlive = (socket: Duplex): unknown => {
+    const kept = keep(socket)
+    const limit = limits.get(socket)
+    if (limit !== undefined && limit < idleMs && socket instanceof Socket) socket.setTimeout(limit)
+    return kept
+  }
+  Object.assign(agent, { keepSocketAlive })
+}
+
+export function createConnections(options: ConnectionsOptions): Connections {
+  const common = {
+    keepAlive: true,
+    scheduling: 'lifo',
+    maxFreeSockets: options.idle,
+    timeout: idleMs,
+    noDelay: true,
+    autoSelectFamily: true,
+  } as const
+  const ca = options.ca === undefined ? {} : { ca: [options.ca].flat() }
+  const plain = new HttpAgent(common)
+  const secure = new HttpsAgent({ ...common, ...ca, ALPNProtocols: ['http/1.1'] })
+  const limits: IdleLimits = new WeakMap()
+  respectLimits(plain, limits)
+  respectLimits(secure, limits)
+  return {
+    request(method, target, headers) {
+      const { host, port, path } = target
+      const send = target.secure ? requestHttps : requestHttp
+      const request = send({ method, host, port, path, headers, agent: target.secure ? secure : plain })
+      request.once('response', (response) => noteLimit(limits, request, response))
+      return request
+    },
+    dropIdle() {
+      for (const agent of [plain, secure]) {
+        for (const sockets of Object.values(agent.freeSockets)) for (const socket of [...(sockets ?? [])]) socket.destroy()
+      }
+    },
+    close() {
+      plain.destroy()
+      secure.destroy()
+    },
+  }
+}

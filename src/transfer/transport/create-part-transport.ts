@@ -1,0 +1,131 @@
+import { isScoreError } from '../../core/errors.ts'
+import type { PartCallOptions, PartTransport, SendPart } from '../part-transport.ts'
+import { createOpenFiles } from './open-files.ts'
+import type { AttemptOptions } from './part-context.ts'
+import { createPartRunner, type PartRunnerOptions } from './part-runner.ts'
+import { createRateCell } from './rate-limit.ts'
+import { createTrailingMd5 } from './trailing-md5.ts'
+
+export interface PartTransportOptions {
+  /** Threads that move parts, each with its own connections; 0 = in the caller's thread. Default one less than there are processors, 1 to 4. */
+  readonly workers?: number
+  /** Parts that move at once over all workers; more wait. Default 16. Memory: half a MiB each. */
+  readonly connections?: number
+  /** Bound on the traffic of all parts together, both directions. Default none. */
+  readonly maxBytesPerSecond?: number
+  /** Seconds until a connection must stand, TLS included. Default 10. */
+  readonly connectTimeoutSeconds?: number
+  /** Seconds from the end of a request to the head of the answer. Default 60. */
+  readonly responseTimeoutSeconds?: number
+  /** Seconds without a byte after which a connection is dropped. Default 30. */
+  readonly stallSeconds?: number
+  /** Certificates of the authorities to trust instead of the built-in ones, PEM. `NODE_EXTRA_CA_CERTS` adds to those. */
+  readonly ca?: string | string[]
+  /** Sent as `User-Agent`. Default: none is sent. */
+  readonly userAgent?: string
+}
+
+function runnerOptions(options: PartTransportOptions): Omit<PartRunnerOptions, 'blocking'> {
+  return {
+    connections: Math.max(1, Math.floor(options.connections ?? 16)),
+    connectTimeoutSeconds: options.connectTimeoutSeconds ?? 10,
+    responseTimeoutSeconds: options.responseTimeoutSeconds ?? 60,
+    stallSeconds: options.stallSeconds ?? 30,
+    ...(options.maxBytesPerSecond === undefined ? {} : { rate: { bytesPerSecond: options.maxBytesPerSecond, cell: createRateCell() } }),
+    ...(options.ca === undefined ? {} : { ca: options.ca }),
+    ...(options.userAgent === undefined ? {} : { userAgent: options.userAgent }),
+  }
+}
+
+/** Bytes of an attempt that failed are taken back. */
+async function counted<Result>(options: PartCallOptions | undefined, work: (attempt: AttemptOptions) => Promise<Result>): Promise<Result> {
+  options?.signal?.throwIfAborted()
+  let passed = 0
+  const onBytes = (count: number): void => {
+    passed += count
+    options?.onBytes?.(count)
+  }
+  try {
+    return await work({ signal: options?.signal, onBytes })
+  } catch (error) {
+    if (passed !== 0) options?.onBytes?.(-passed)
+    throw error
+  }
+}
+
+/** Parts whose connection broke before an answer came: next time the store is asked before the body is sent. */
+interface CautiousParts {
+  has(part: SendPart): boolean
+  note(part: SendPart, outcome: 'broken' | 'answered'): void
+}
+
+function createCautiousParts(): CautiousParts {
+  const keys = new Set<string>()
+  const keyOf = ({ url, range }: SendPart): string => `${url.replace(/[?#].*$/s, '')} ${range.start} ${range.end}`
+  return {
+    has: (part) => keys.has(keyOf(part)),
+    note(part, outcome) {
+      if (outcome === 'broken') keys.add(keyOf(part))
+      else keys.delete(keyOf(part))
+    },
+  }
+}
+
+function brokeUnanswered(error: unknown): boolean {
+  if (!isScoreError(error, 'unavailable')) return false
+  const { cause } = error
+  const code = typeof cause === 'object' && cause !== null && 'code' in cause ? cause.code : undefined
+  return code === 'ECONNRESET' || code === 'EPIPE'
+}
+
+/**
+ * The data plane over node:http: kept connections, pooled buffers, bytes counted and hashed as they pass.
+ */
+export function createPartTransport(options: PartTransportOptions = {}): PartTransport {
+  const runner = createPartRunner({ ...runnerOptions(options), blocking: false })
+  const hashedFiles = createOpenFiles({ blocking: false })
+  const cautious = createCautiousParts()
+  return {
+    fetchPart: (part, call) => counted(call, (attempt) => runner.fetchPart(part, attempt)),
+    async sendPart(part, call) {
+      try {
+        const sent = await counted(call, (attempt) => runner.sendPart(part, { ...attempt, expectContinue: cautious.has(part) }))
+        cautious.note(part, 'answered')
+        return sent
+      } catch (error) {
+        cautious.note(part, brokeUnanswered(error) ? 'broken' : 'answered')
+        throw error
+      }
+    },
+    async hashRange({ path, range }, call) {
+      call?.signal?.throwIfAborted()
+      return runner.hashRange(path, range, call?.signal)
+    },
+    trailingHash({ path, partEnds }) {
+      let hashedBytes = 0
+      const hash = createTrailingMd5({
+        path,
+        partEnds,
+        files: hashedFiles,
+        onHashed(bytes) {
+          hashedBytes = bytes
+        },
+      })
+      return {
+        done: hash.done,
+        digest: hash.digest,
+        cancel: hash.cancel,
+        get hashedBytes() {
+          return hashedBytes
+        },
+      }
+    },
+    sync: runner.sync,
+    async release(path) {
+      await Promise.all([runner.release(path), hashedFiles.release(path)])
+    },
+    async close() {
+      await Promise.all([runner.close(), hashedFiles.close()])
+    },
+  }
+}
