@@ -4,7 +4,8 @@ import { isScoreError, ScoreError } from '../core/errors.ts'
 import { redactUrl } from '../core/redact.ts'
 import type { RetryNotice, RetryPolicy } from '../core/retry.ts'
 import { urlLife } from '../core/url-life.ts'
-import { createHttpClient, type HttpClient, type HttpRequest, pathSegment, type TokenSource } from '../http/http-client.ts'
+import { createHttpClient, type HttpClient, type HttpRequest, pathSegment } from '../http/http-client.ts'
+import type { TokenSource } from '../http/http-exchange.ts'
 import {
   externalUrlFromJson,
   objectInfoFromJson,
