@@ -112,9 +112,9 @@ export function createPartUrls(options: PartUrlsOptions): PartUrls {
     if (lease.generation < generation) return
     if (generation > 0 && now() - receivedAt < denialWindowMs && !flight) throw denial(part, error)
     await renew(`the store refused the URL of part ${part.number}`)
-    if (current.get(part.number) !== lease.url) return
-    const remaining = remainingMs(lease.url)
-    throw remaining !== undefined && remaining <= 0 ? windowOver(error) : denial(part, error)
+    // The same URL again, still alive: a URL signed in the same second. It gets its second try like any other.
+    const remaining = current.get(part.number) === lease.url ? remainingMs(lease.url) : undefined
+    if (remaining !== undefined && remaining <= 0) throw windowOver(error)
   }
 
   function denial(part: Part, error: ScoreError): ScoreError {

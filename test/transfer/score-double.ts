@@ -184,7 +184,7 @@ export async function startScoreDouble(): Promise<ScoreDouble> {
     return result
   }
 
-  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async function handle(request: IncomingMessage, response: ServerResponse): Promise<unknown> {
     const url = new URL(request.url as string, base)
     if (url.pathname === '/rpc') return rpc(request, response)
     const [, kind, objectId = '', partNumber = '0', last = ''] = url.pathname.split('/')
@@ -204,12 +204,12 @@ export async function startScoreDouble(): Promise<ScoreDouble> {
     requests.push(entry)
     const fault = double.fault?.(entry)
     if (fault?.kind === 'hold') await fault.until
-    if (fault?.kind === 'reset-before') return void request.socket.destroy()
+    if (fault?.kind === 'reset-before') return request.socket.destroy()
     const body = await readBody(request)
     if (fault?.kind === 'status') return fail(response, fault.status, fault.code ?? 'Fault', fault.headers)
     if (fault?.kind === 'html') {
       response.writeHead(200, { 'content-type': 'text/html' })
-      return void response.end('<html>please log in</html>')
+      return response.end('<html>please log in</html>')
     }
     if (double.now() > signedAt + Number(url.searchParams.get('X-Amz-Expires')) * 1000 + 999) {
       return fail(response, 403, 'AccessDenied', {}, 'Request has expired')
@@ -218,9 +218,15 @@ export async function startScoreDouble(): Promise<ScoreDouble> {
     return deliver(request, response, objectId, fault)
   }
 
-  function fail(response: ServerResponse, status: number, code: string, headers: Record<string, string> = {}, message = code): void {
+  function fail(
+    response: ServerResponse,
+    status: number,
+    code: string,
+    headers: Record<string, string> = {},
+    message = code,
+  ): ServerResponse {
     response.writeHead(status, { 'content-type': 'application/xml', ...headers })
-    response.end(`<?xml version="1.0"?><Error><Code>${code}</Code><Message>${message}</Message><RequestId>r1</RequestId></Error>`)
+    return response.end(`<?xml version="1.0"?><Error><Code>${code}</Code><Message>${message}</Message><RequestId>r1</RequestId></Error>`)
   }
 
   function receive(
@@ -230,7 +236,7 @@ export async function startScoreDouble(): Promise<ScoreDouble> {
     uploadId: string,
     body: Buffer,
     fault: Fault | undefined,
-  ): void {
+  ): ServerResponse {
     const upload = uploads.get(objectId)
     if (upload?.uploadId !== uploadId) return fail(response, 404, 'NoSuchUpload')
     const part = upload.plan.find((one) => one.number === number) as Part
@@ -240,10 +246,15 @@ export async function startScoreDouble(): Promise<ScoreDouble> {
     upload.stored.set(number, kept)
     const etag = fault?.kind === 'wrong-etag' ? '0'.repeat(32) : md5Hex(kept)
     response.writeHead(200, { etag: `"${etag}"`, 'content-length': '0' })
-    response.end()
+    return response.end()
   }
 
-  function deliver(request: IncomingMessage, response: ServerResponse, objectId: string, fault: Fault | undefined): void {
+  function deliver(
+    request: IncomingMessage,
+    response: ServerResponse,
+    objectId: string,
+    fault: Fault | undefined,
+  ): ServerResponse | undefined {
     const object = objects.get(objectId)
     if (!object) return fail(response, 404, 'NoSuchKey')
     const condition = request.headers['if-match']
@@ -255,7 +266,7 @@ export async function startScoreDouble(): Promise<ScoreDouble> {
     const headers = { etag: `"${object.etag}"`, 'content-type': 'application/octet-stream' }
     if (fault?.kind === 'whole-object') {
       response.writeHead(200, { ...headers, 'content-length': String(length) })
-      return void response.end(object.bytes)
+      return response.end(object.bytes)
     }
     if (fault?.kind === 'flip-byte') slice[slice.length >> 1] = (slice[slice.length >> 1] as number) ^ 1
     const from = Number(first) + (fault?.kind === 'wrong-range' ? 1 : 0)
@@ -264,8 +275,9 @@ export async function startScoreDouble(): Promise<ScoreDouble> {
       'content-length': String(slice.length),
       'content-range': `bytes ${from}-${from + slice.length - 1}/${length}`,
     })
-    if (fault?.kind !== 'reset-in-body') return void response.end(slice)
+    if (fault?.kind !== 'reset-in-body') return response.end(slice)
     response.write(slice.subarray(0, slice.length >> 1), () => response.socket?.destroy())
+    return undefined
   }
 
   async function rpc(request: IncomingMessage, response: ServerResponse): Promise<void> {
