@@ -7,7 +7,9 @@ export type DoomedChild = ChildProcessByStdio<null, Readable, null>
 /** A TypeScript file as a process of its own (and group, so that the compiler's helper process dies with it). */
 export function startDoomed(script: string, ...args: readonly string[]): DoomedChild {
   const child = spawn(process.execPath, ['--import', 'tsx', script, ...args], { stdio: ['ignore', 'pipe', 'inherit'], detached: true })
-  process.once('exit', () => killGroup(child))
+  const onExit = (): void => killGroup(child)
+  process.once('exit', onExit)
+  child.once('close', () => process.off('exit', onExit))
   return child
 }
 

@@ -2,6 +2,7 @@ import { lstat, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { CallOptions } from '../../core/call-options.ts'
 import { isScoreError } from '../../core/errors.ts'
+import { discard, isTemporaryName } from '../../files/atomic-write.ts'
 import { errnoOf, toFileError } from '../../files/file-error.ts'
 import { acquireLock } from '../../files/lock-file.ts'
 import { type BucketFolders, bucketFolders } from './key-path.ts'
@@ -69,11 +70,16 @@ async function sweepSegments(store: Store, bucket: string, folders: BucketFolder
 async function sweepLocks(store: Store, folders: BucketFolders, options: SweepOptions): Promise<number> {
   let count = 0
   for await (const name of oldIn(store, folders.locks, options)) {
+    count++
+    if (isTemporaryName(name)) {
+      await discard(join(folders.locks, name))
+      continue
+    }
     try {
       await (await acquireLock(join(folders.locks, name), { label: 'sweep' })).release()
-      count++
     } catch (error) {
       if (!isScoreError(error, 'already-running')) throw error
+      count--
     }
   }
   return count
