@@ -2,16 +2,8 @@ import { randomUUID } from 'node:crypto'
 import type { ByteRange } from '../../core/byte-range.ts'
 import { md5Hex, multipartEtag } from '../../core/checksum.ts'
 import { ScoreError } from '../../core/errors.ts'
-import type {
-  ListedObject,
-  MultipartRef,
-  ObjectAddress,
-  ObjectStat,
-  PresignedUrl,
-  PresignRequest,
-  StorageBackend,
-  StoredPart,
-} from '../storage-backend.ts'
+import type { ListedObject, MultipartRef, ObjectAddress, ObjectStat, StorageBackend, StoredPart } from '../storage-backend.ts'
+import { createSignedRequests } from './signed-requests.ts'
 
 export interface MemoryBackendOptions {
   readonly now?: () => number
@@ -22,12 +14,10 @@ export interface MemoryPutOptions {
   readonly metadata?: Readonly<Record<string, string>>
 }
 
-/** A store in memory, for tests and examples, with stand-ins for what a client does with its URLs. */
+/** A store in memory, for tests and examples. */
 export interface MemoryBackend extends StorageBackend {
-  /** What a PUT to a part's URL does. @returns the ETag, unquoted. @throws `url-expired`, `access-denied`, `upload-not-found`. */
-  putPart(url: string, body: Uint8Array): string
-  /** What a GET of a URL does; `range` must be the signed one where there is one. @throws `url-expired`, `access-denied`, `object-not-found`. */
-  getUrl(url: string, range?: ByteRange): Uint8Array
+  /** What a client gets that sends this to a URL of the store: a stand-in for `fetch`. */
+  send(url: string, init?: RequestInit): Promise<Response>
   /** Writes an object with user metadata, as other tools do. */
   putObject(address: ObjectAddress, body: Uint8Array, options?: MemoryPutOptions): void
 }
@@ -62,7 +52,6 @@ export function createMemoryBackend(options: MemoryBackendOptions = {}): MemoryB
   const { now = Date.now, randomId = randomUUID } = options
   const objects = new Map<string, StoredObject>()
   const multiparts = new Map<string, Multipart>()
-  const signed = new Map<string, { readonly request: PresignRequest; readonly expiresAt: number }>()
 
   const save = (address: ObjectAddress, body: Uint8Array, etag: string, metadata: Readonly<Record<string, string>>, md5?: string): void => {
     const stat = { size: body.length, etag, lastModified: new Date(now()), metadata, ...(md5 === undefined ? {} : { md5 }) }
@@ -91,12 +80,17 @@ export function createMemoryBackend(options: MemoryBackendOptions = {}): MemoryB
         })
     return rows.sort((left, right) => compareKeys(left.key, right.key))
   }
-  const opening = (url: string, action: PresignRequest['action']): PresignRequest => {
-    const grant = signed.get(url)
-    if (grant?.request.action !== action) throw new ScoreError('access-denied', 'the URL was not signed for this')
-    if (grant.expiresAt <= now()) throw new ScoreError('url-expired', 'the signed URL has run out')
-    return grant.request
-  }
+  const urls = createSignedRequests(
+    {
+      object: (address) => objects.get(placeOf(address)),
+      storePart(multipart, number, body) {
+        const etag = md5Hex(body)
+        opened(multipart).parts.set(number, { body: body.slice(), etag })
+        return etag
+      },
+    },
+    { now, randomId },
+  )
 
   return {
     name: 'memory',
@@ -135,13 +129,7 @@ export function createMemoryBackend(options: MemoryBackendOptions = {}): MemoryB
         yield folder
       }
     },
-    presign: async (request): Promise<PresignedUrl> => {
-      const place = request.action === 'get' ? request.address : request.multipart
-      const url = `memory://${place.bucket}/${encodeURI(place.key)}?grant=${randomId()}`
-      const expiresAt = now() + request.expiresInSeconds * 1000
-      signed.set(url, { request, expiresAt })
-      return { url, expiresAt: new Date(expiresAt) }
-    },
+    presign: async (request) => urls.presign(request),
     createMultipart: async (address, call) => {
       call?.signal?.throwIfAborted()
       const ref = { bucket: address.bucket, key: address.key, uploadId: randomId() }
@@ -173,23 +161,7 @@ export function createMemoryBackend(options: MemoryBackendOptions = {}): MemoryB
       call?.signal?.throwIfAborted()
       multiparts.delete(ref.uploadId)
     },
-    putPart: (url, body) => {
-      const request = opening(url, 'put-part')
-      if (request.action !== 'put-part') throw new ScoreError('access-denied', 'the URL was not signed for this')
-      const etag = md5Hex(body)
-      opened(request.multipart).parts.set(request.partNumber, { body: body.slice(), etag })
-      return etag
-    },
-    getUrl: (url, range) => {
-      const request = opening(url, 'get')
-      if (request.action !== 'get') throw new ScoreError('access-denied', 'the URL was not signed for this')
-      const signedRange = request.range
-      if (signedRange && (range?.start !== signedRange.start || range.end !== signedRange.end))
-        throw new ScoreError('access-denied', 'the URL was signed for another range')
-      const { body } = found(request.address)
-      const cut = range ? requireRange(range, body.length, request.address) : { start: 0, end: body.length }
-      return body.slice(cut.start, cut.end)
-    },
+    send: urls.send,
     putObject: (address, body, put = {}) => save(address, body.slice(), md5Hex(body), put.metadata ?? {}, undefined),
   }
 }
