@@ -26,8 +26,8 @@ export interface StoryEnd {
 interface MovedFile {
   readonly objectId: string
   readonly path: string
-  readonly bytes: number
-  readonly md5?: string
+  readonly bytesMoved: number
+  readonly seconds: number
   readonly partsMoved: number
   readonly partsKept: number
 }
@@ -58,6 +58,10 @@ function summaryOf(exit: ScoreExit): ReadonlyMap<string, MovedFile> {
   const summary = exit.events.findLast(({ type }) => type === 'summary')
   const files = (summary?.['files'] ?? []) as readonly MovedFile[]
   return new Map(files.map((file) => [basename(file.path), file]))
+}
+
+function isPublished(exit: ScoreExit): boolean {
+  return exit.events.some((event) => event.type === 'summary' && event['published'] === true)
 }
 
 function fileIn(summary: ReadonlyMap<string, MovedFile>, name: string): MovedFile {
@@ -122,13 +126,13 @@ export async function tellStory(options: StoryOptions): Promise<StoryEnd> {
   const first = await killMidway(score, [...upload, ...slowly])
   signal.throwIfAborted()
   say(`Upload     killed with SIGKILL after ${first.moved} of ${first.parts} parts`)
-  const sent = await timed(() => score.run(upload))
+  const sent = await score.run(upload)
   signal.throwIfAborted()
-  const uploaded = fileIn(summaryOf(sent.value), names[0])
+  const uploaded = fileIn(summaryOf(sent), names[0])
   requireKept('upload', uploaded.partsKept, uploaded.partsMoved, first.parts)
-  fileIn(summaryOf(sent.value), names[1])
+  if (!isPublished(sent)) throw new Error("the resumed upload ended well, but its summary doesn't say that the analysis is published")
   say(
-    `           resumed: ${uploaded.partsKept} parts kept, ${uploaded.partsMoved} sent${speed(uploaded, bam.sizeBytes, sent.seconds)}; index sent; published`,
+    `           same command again: ${uploaded.partsKept} parts kept, ${uploaded.partsMoved} sent at ${rate(uploaded)}; published with its index`,
   )
 
   const outputFolder = join(folder, 'download')
@@ -138,12 +142,12 @@ export async function tellStory(options: StoryOptions): Promise<StoryEnd> {
   const target = join(outputFolder, names[0])
   if (await isThere(target)) throw new Error(`the killed download left ${target}, a file that is not whole under its final name`)
   say(`Download   killed with SIGKILL after ${cut.moved} of ${cut.parts} parts; no half file under the final name`)
-  const got = await timed(() => score.run(download))
+  const got = await score.run(download)
   signal.throwIfAborted()
-  const downloaded = fileIn(summaryOf(got.value), names[0])
+  const downloaded = fileIn(summaryOf(got), names[0])
   requireKept('download', downloaded.partsKept, downloaded.partsMoved, cut.parts)
   say(
-    `           resumed: ${downloaded.partsKept} parts kept, ${downloaded.partsMoved} fetched${speed(downloaded, bam.sizeBytes, got.seconds)}; index fetched with it`,
+    `           same command again: ${downloaded.partsKept} parts kept, ${downloaded.partsMoved} fetched at ${rate(downloaded)}; its index came with it`,
   )
 
   const md5 = await compare(bam.path, target)
@@ -167,10 +171,9 @@ async function compare(source: string, copy: string): Promise<string> {
   return before
 }
 
-/** The rate counts the moved parts only, over the whole command: start, checksums and all. */
-function speed({ partsMoved, partsKept }: MovedFile, bytes: number, seconds: number): string {
-  const moved = (bytes * partsMoved) / (partsMoved + partsKept)
-  return ` in ${seconds.toFixed(1)} s (${(moved / 2 ** 20 / seconds).toFixed(0)} MiB/s, start and checksums included)`
+/** Of the moved parts, over the transfer's whole time: looking through the kept ones and checksums count. */
+function rate({ bytesMoved, seconds }: MovedFile): string {
+  return `${(bytesMoved / 2 ** 20 / seconds).toFixed(0)} MiB/s`
 }
 
 async function timed<Value>(work: () => Promise<Value>): Promise<{ readonly value: Value; readonly seconds: number }> {
