@@ -1,9 +1,14 @@
+import { availableParallelism } from 'node:os'
+import type { ByteRange } from '../../core/byte-range.ts'
 import { isScoreError } from '../../core/errors.ts'
-import type { PartCallOptions, PartTransport, SendPart } from '../part-transport.ts'
+import type { FetchedPart, FetchPart, PartCallOptions, PartTransport, SendPart, SentPart } from '../part-transport.ts'
 import { createOpenFiles } from './open-files.ts'
 import type { AttemptOptions } from './part-context.ts'
-import { createPartRunner, type PartRunnerOptions } from './part-runner.ts'
+import { createPartRunner, type PartRunner, type PartRunnerOptions } from './part-runner.ts'
 import { createRateCell } from './rate-limit.ts'
+import type { SendOptions } from './send-part.ts'
+import { hasThreadEntry } from './thread.ts'
+import { createThreadPool } from './thread-pool.ts'
 import { createTrailingMd5 } from './trailing-md5.ts'
 
 export interface PartTransportOptions {
@@ -78,18 +83,86 @@ function brokeUnanswered(error: unknown): boolean {
   return code === 'ECONNRESET' || code === 'EPIPE'
 }
 
+/** A data plane, before what is the same for all: bytes taken back, broken connections remembered. */
+interface Plane extends Pick<PartTransport, 'trailingHash' | 'sync' | 'release' | 'close'> {
+  fetchPart(part: FetchPart, attempt: AttemptOptions): Promise<FetchedPart>
+  sendPart(part: SendPart, attempt: SendOptions): Promise<SentPart>
+  hashRange(path: string, range: ByteRange, signal: AbortSignal | undefined): Promise<string>
+}
+
+function createPlaneInProcess(options: Omit<PartRunnerOptions, 'blocking'>): Plane {
+  const runner = createPartRunner({ ...options, blocking: false })
+  const hashedFiles = createOpenFiles({ blocking: false })
+  return {
+    ...runner,
+    trailingHash({ path, partEnds }) {
+      let hashedBytes = 0
+      const onHashed = (bytes: number): void => {
+        hashedBytes = bytes
+      }
+      const { done, digest, cancel } = createTrailingMd5({ path, partEnds, files: hashedFiles, onHashed })
+      return {
+        done,
+        digest,
+        cancel,
+        get hashedBytes() {
+          return hashedBytes
+        },
+      }
+    },
+    async release(path) {
+      await Promise.all([runner.release(path), hashedFiles.release(path)])
+    },
+    async close() {
+      await Promise.all([runner.close(), hashedFiles.close()])
+    },
+  }
+}
+
+/** Files are moved by the workers; a source can be read only in the thread that it was made in. */
+function createPlaneInThreads(options: Omit<PartRunnerOptions, 'blocking'>, workers: number): Plane {
+  const perWorker = { ...options, connections: Math.ceil(options.connections / workers) }
+  const threads = createThreadPool({ workers, workerData: perWorker })
+  let forSources: PartRunner | undefined
+  return {
+    fetchPart: (part, attempt) => threads.run<'fetch'>({ type: 'fetch', part }, attempt),
+    sendPart(part, attempt) {
+      const { from } = part
+      if ('path' in from) {
+        return threads.run<'send'>({ type: 'send', part: { ...part, from }, expectContinue: attempt.expectContinue }, attempt)
+      }
+      forSources ??= createPartRunner({ ...options, blocking: false })
+      return forSources.sendPart(part, attempt)
+    },
+    hashRange: (path, range, signal) => threads.run<'hash'>({ type: 'hash', path, range }, { signal }),
+    trailingHash: ({ path, partEnds }) => threads.trailingHash(path, partEnds),
+    sync: (path) => threads.run<'sync'>({ type: 'sync', path }),
+    release: (path) => threads.release(path),
+    async close() {
+      await Promise.all([threads.close(), forSources?.close()])
+    },
+  }
+}
+
+function defaultWorkers(): number {
+  return Math.min(4, Math.max(1, availableParallelism() - 1))
+}
+
 /**
- * The data plane over node:http: kept connections, pooled buffers, bytes counted and hashed as they pass.
+ * The data plane over node:http: kept connections, pooled buffers, bytes counted and hashed as they pass, in worker
+ * threads so that the caller's event loop stays free. Memory does not grow with parts or files. Close it when done; while
+ * nothing moves it does not keep the process alive.
  */
 export function createPartTransport(options: PartTransportOptions = {}): PartTransport {
-  const runner = createPartRunner({ ...runnerOptions(options), blocking: false })
-  const hashedFiles = createOpenFiles({ blocking: false })
+  const workers = Math.max(0, Math.floor(options.workers ?? defaultWorkers()))
+  const settings = runnerOptions(options)
+  const plane = workers > 0 && hasThreadEntry() ? createPlaneInThreads(settings, workers) : createPlaneInProcess(settings)
   const cautious = createCautiousParts()
   return {
-    fetchPart: (part, call) => counted(call, (attempt) => runner.fetchPart(part, attempt)),
+    fetchPart: (part, call) => counted(call, (attempt) => plane.fetchPart(part, attempt)),
     async sendPart(part, call) {
       try {
-        const sent = await counted(call, (attempt) => runner.sendPart(part, { ...attempt, expectContinue: cautious.has(part) }))
+        const sent = await counted(call, (attempt) => plane.sendPart(part, { ...attempt, expectContinue: cautious.has(part) }))
         cautious.note(part, 'answered')
         return sent
       } catch (error) {
@@ -99,33 +172,11 @@ export function createPartTransport(options: PartTransportOptions = {}): PartTra
     },
     async hashRange({ path, range }, call) {
       call?.signal?.throwIfAborted()
-      return runner.hashRange(path, range, call?.signal)
+      return plane.hashRange(path, range, call?.signal)
     },
-    trailingHash({ path, partEnds }) {
-      let hashedBytes = 0
-      const hash = createTrailingMd5({
-        path,
-        partEnds,
-        files: hashedFiles,
-        onHashed(bytes) {
-          hashedBytes = bytes
-        },
-      })
-      return {
-        done: hash.done,
-        digest: hash.digest,
-        cancel: hash.cancel,
-        get hashedBytes() {
-          return hashedBytes
-        },
-      }
-    },
-    sync: runner.sync,
-    async release(path) {
-      await Promise.all([runner.release(path), hashedFiles.release(path)])
-    },
-    async close() {
-      await Promise.all([runner.close(), hashedFiles.close()])
-    },
+    trailingHash: plane.trailingHash,
+    sync: plane.sync,
+    release: plane.release,
+    close: plane.close,
   }
 }
