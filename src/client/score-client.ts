@@ -4,6 +4,7 @@ import { isScoreError, ScoreError } from '../core/errors.ts'
 import { redactUrl } from '../core/redact.ts'
 import type { RetryNotice, RetryPolicy } from '../core/retry.ts'
 import { urlLife } from '../core/url-life.ts'
+import { type AnswerToError, type HttpAnswer, isWebPage } from '../http/http-answer.ts'
 import { createHttpClient, type HttpClient, type HttpRequest, pathSegment } from '../http/http-client.ts'
 import type { TokenSource } from '../http/http-exchange.ts'
 import {
@@ -45,6 +46,8 @@ interface Call {
   /** For people: `the upload of object …`. */
   readonly doing: string
   readonly timeoutSeconds?: number
+  /** What this call makes of a failed answer, before the route's own meanings. */
+  readonly errorOf?: AnswerToError
 }
 
 function requestOf(call: Call, peer: string): HttpRequest {
@@ -57,11 +60,20 @@ function requestOf(call: Call, peer: string): HttpRequest {
     // Every call of the contract may be repeated: a second start replaces the first, registration and joining say the same twice.
     idempotent: true,
     ...(call.timeoutSeconds === undefined ? {} : { timeoutSeconds: call.timeoutSeconds }),
-    errorOf: (answer) =>
-      answer.status === 401 || answer.status === 403
-        ? undefined
-        : problemFromResponse(answer, { peer, doing: call.doing, meanings: route.meanings }),
+    errorOf: (answer) => call.errorOf?.(answer) ?? errorOfRoute(answer, route, peer, call.doing),
   }
+}
+
+// What a token lacks is said the same way for every service; the rest depends on the route.
+function errorOfRoute(answer: HttpAnswer, route: Route, peer: string, doing: string): ScoreError | undefined {
+  if (answer.status === 401 || answer.status === 403) return undefined
+  return problemFromResponse(answer, { peer, doing, meanings: route.meanings })
+}
+
+// A service older than the route knows S3 alone; the original keeps the route from anonymous callers, who may download open files.
+function profileUntold(answer: HttpAnswer): ScoreError | undefined {
+  const untold = (answer.status === 404 && !isWebPage(answer.headers, answer.body)) || (answer.status === 401 && !answer.authenticated)
+  return untold ? new ScoreError('object-not-found', 'the service does not say which store it speaks to') : undefined
 }
 
 function requireSame(objectId: string, answered: { readonly objectId: string }, doing: string): void {
@@ -213,9 +225,8 @@ function createReadCalls(caller: Caller, now: () => number): ReadCalls {
       try {
         const doing = 'asking which store the service speaks to'
         // Only `az` speaks otherwise; whatever else a service calls itself, its URLs are S3's.
-        return (await caller.text({ route: 'profile', doing }, options)).trim().toLowerCase() === 'az' ? 'az' : 's3'
+        return (await caller.text({ route: 'profile', doing, errorOf: profileUntold }, options)).trim().toLowerCase() === 'az' ? 'az' : 's3'
       } catch (error) {
-        // Services older than the route know S3 alone.
         if (isScoreError(error, 'object-not-found')) return 's3'
         throw error
       }

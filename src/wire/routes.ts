@@ -27,14 +27,14 @@ export const routes = {
   deletePart: {
     method: 'DELETE',
     path: '/upload/:objectId/parts',
-    query: ['partNumber', 'uploadId'],
+    query: ['uploadId', 'partNumber'],
     right: 'upload',
     meanings: { 404: 'entity-not-found' },
   },
   finalizePart: {
     method: 'POST',
     path: '/upload/:objectId/parts',
-    query: ['partNumber', 'uploadId', 'md5', 'etag'],
+    query: ['uploadId', 'partNumber', 'md5', 'etag'],
     right: 'upload',
     meanings: { 400: 'part-mismatch', 404: 'upload-not-found' },
   },
