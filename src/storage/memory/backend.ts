@@ -29,7 +29,8 @@ interface StoredObject {
 
 interface Multipart {
   readonly ref: MultipartRef
-  readonly parts: Map<number, { readonly body: Uint8Array; readonly etag: string }>
+  /** By part number; gaps are parts that did not come. */
+  readonly parts: ({ readonly body: Uint8Array; readonly etag: string } | undefined)[]
 }
 
 const placeOf = (address: ObjectAddress): string => `${address.bucket}\n${address.key}`
@@ -85,7 +86,7 @@ export function createMemoryBackend(options: MemoryBackendOptions = {}): MemoryB
       object: (address) => objects.get(placeOf(address)),
       storePart(multipart, number, body) {
         const etag = md5Hex(body)
-        opened(multipart).parts.set(number, { body: body.slice(), etag })
+        opened(multipart).parts[number] = { body: body.slice(), etag }
         return etag
       },
     },
@@ -133,22 +134,25 @@ export function createMemoryBackend(options: MemoryBackendOptions = {}): MemoryB
     createMultipart: async (address, call) => {
       call?.signal?.throwIfAborted()
       const ref = { bucket: address.bucket, key: address.key, uploadId: randomId() }
-      multiparts.set(ref.uploadId, { ref, parts: new Map() })
+      multiparts.set(ref.uploadId, { ref, parts: [] })
       return ref
     },
     async *listParts(ref, call): AsyncIterable<StoredPart> {
       call?.signal?.throwIfAborted()
-      const numbers = [...opened(ref).parts.keys()].filter((number) => number > (call?.after ?? 0)).sort((left, right) => left - right)
-      for (const number of numbers.slice(0, call?.limit)) {
-        const part = opened(ref).parts.get(number)
-        if (part) yield { number, etag: part.etag, size: part.body.length }
+      const { parts } = opened(ref)
+      let left = call?.limit ?? Number.POSITIVE_INFINITY
+      for (let number = (call?.after ?? 0) + 1; number < parts.length && left > 0; number++) {
+        const part = parts[number]
+        if (!part) continue
+        left--
+        yield { number, etag: part.etag, size: part.body.length }
       }
     },
     completeMultipart: async (ref, parts, call) => {
       call?.signal?.throwIfAborted()
       const multipart = opened(ref)
       const bodies = parts.map(({ number, etag }) => {
-        const part = multipart.parts.get(number)
+        const part = multipart.parts[number]
         if (part?.etag === etag) return part.body
         throw new ScoreError('part-mismatch', `part ${number} of '${ref.key}' is not there, or has another ETag`)
       })
