@@ -24,9 +24,9 @@ const explanations: Readonly<Partial<Record<SongErrorId, string>>> = {
   'invalid.storage.download.response': 'the catalogue cannot read what its Score server says of an object: tell whoever runs it',
 }
 
-/** Song's messages begin with a class name in brackets, which tells people nothing. */
-function withoutClassName(message: string): string {
-  return message.replace(/^\[[\w:.]+\]\s*-?\s*/, '')
+/** Song's messages begin with a class name in brackets; some Songs forget to fill in theirs. Neither tells people anything. */
+function usefulPart(message: string): string {
+  return message.includes('%s') ? '' : message.replace(/^\[[^\]\s]+\]\s*-?\s*/, '')
 }
 
 function parsed(body: string): JsonObject | undefined {
@@ -47,7 +47,7 @@ export function errorOfSongAnswer(answer: HttpAnswer): ScoreError | undefined {
   if (answer.status === 401 || answer.status === 403) return undefined
   const errorId = parsed(answer.body)?.['errorId']
   if (!isSongErrorId(errorId)) return undefined
-  const said = withoutClassName(answerMessage(answer) ?? '')
+  const said = usefulPart(answerMessage(answer) ?? '')
   const explained = [explanations[errorId], said].filter((text) => text !== undefined && text !== '')
   const error = songError(errorId, explained.join('; it says: ') || `${redactUrl(answer.url)} was answered with ${errorId}`)
   const { retryAfterSeconds } = answer

@@ -2,6 +2,7 @@ import type { CallOptions } from '../core/call-options.ts'
 import { isScoreError, ScoreError } from '../core/errors.ts'
 import { runPool } from '../core/pool.ts'
 import type { RetryNotice, RetryPolicy } from '../core/retry.ts'
+import type { AnswerToError, HttpAnswer } from '../http/http-answer.ts'
 import { createHttpClient, type HttpClient, pathOf } from '../http/http-client.ts'
 import type { TokenSource } from '../http/http-exchange.ts'
 import type { AnalysisPayload, AnalysisRegistry, AnalysisType, SubmitOptions } from './analysis-registry.ts'
@@ -72,8 +73,10 @@ function createReadSide(http: HttpClient): MetadataService {
       return analysisStateFromJson(await readAnalysis(http, study, analysisId, options))
     },
     async file({ study, objectId }, options) {
+      const none = (answer: HttpAnswer): ScoreError | undefined =>
+        errorOfSongAnswer(answer) ?? (saysNotFound(answer) ? songError('file.not.found', `no file record of ${objectId}`) : undefined)
       try {
-        const record = fileRecordFromJson(await http.json({ path: pathOf`/studies/${study}/files/${objectId}` }, options))
+        const record = fileRecordFromJson(await http.json({ path: pathOf`/studies/${study}/files/${objectId}`, errorOf: none }, options))
         if (record.objectId === objectId) return record
       } catch (error) {
         if (isScoreError(error, 'entity-not-found', 'analysis-not-found')) return undefined
@@ -89,7 +92,7 @@ async function readAnalysis(http: HttpClient, study: string, analysisId: string,
   return http.json({ path, errorOf: analysisMissing(http, analysisId) }, options)
 }
 
-function analysisMissing(http: HttpClient, analysisId: string): (answer: Parameters<typeof saysNotFound>[0]) => ScoreError | undefined {
+function analysisMissing(http: HttpClient, analysisId: string): AnswerToError {
   return (answer) =>
     errorOfSongAnswer(answer) ??
     (saysNotFound(answer)
