@@ -7,7 +7,7 @@ import { md5Of, type Registered, type World } from './support/world.ts'
 
 const partSize = 20 * 1024 * 1024
 const unknownId = '11111111-2070-5761-9dad-a0efeed5315a'
-const isPartPut = (method: string): boolean => method === 'PUT'
+const isPartPut = (method: string, url: string): boolean => method === 'PUT' && url.startsWith('/store/')
 const isPartReceipt = ({ method, url, status }: { method: string; url: string; status: number }): boolean =>
   method === 'POST' && /\/upload\/[^/]+\/parts\?/.test(url) && status === 200
 
@@ -26,7 +26,7 @@ async function isStored(world: World, objectId: string): Promise<string> {
 }
 
 function putsSeen(world: World): number {
-  return world.proxy.exchanges.filter(({ method }) => isPartPut(method)).length
+  return world.proxy.exchanges.filter(({ method, url }) => isPartPut(method, url)).length
 }
 
 compatSuite('original client: upload', (test) => {
@@ -98,7 +98,7 @@ compatSuite('original client: upload', (test) => {
   test('killed in the middle, the next run sends only the parts that are missing', async (world) => {
     const file = await registerOne(world, 'killed.bin', 4 * partSize + 12345)
     const registered = (): number => world.proxy.exchanges.filter(isPartReceipt).length
-    world.proxy.hold((method) => isPartPut(method) && registered() >= 2)
+    world.proxy.hold((method, url) => isPartPut(method, url) && registered() >= 2)
     const first = world.start(uploadArgs(file), { env: { TRANSPORT_PARALLEL: '1' } })
     await world.proxy.seen(2, isPartReceipt)
     first.kill()

@@ -80,6 +80,7 @@ export function suite<C extends Context = Context>(name: string, define: (test: 
   const hooks: Hooks<C> = { before: [], after: [], beforeEach: [], afterEach: [] }
   let tests = 0
   let ready: Promise<Error[]> | undefined
+  let toldOfBefore = false
   const add = (testName: string, body: Body<C>): void => {
     tests += 1
     inner(testName, async (context) => {
@@ -87,7 +88,11 @@ export function suite<C extends Context = Context>(name: string, define: (test: 
       try {
         ready ??= runHooks('before', hooks.before, context)
         const [unready] = await ready
-        if (unready !== undefined) throw unready
+        if (unready !== undefined) {
+          const first = toldOfBefore ? new Error('not run: a before hook failed') : unready
+          toldOfBefore = true
+          throw first
+        }
         await runBody(body, hooks, context)
       } catch (thrown) {
         report({ kind: 'fail', suite: name, test: testName, reason: asError(thrown).message })

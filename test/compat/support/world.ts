@@ -69,7 +69,8 @@ async function ready(server: ChildProcess, stateFolder: string): Promise<RunFile
   const output = gather(server)
   await new Promise<void>((done, fail) => {
     const deadline = setTimeout(() => fail(new Error(`the server was not ready in 60 s:\n${output.text}`)), 60_000)
-    server.once('exit', (code) => fail(new Error(`the server ended with ${code}:\n${output.text}`)))
+    deadline.unref()
+    server.once('close', (code) => fail(new Error(`the server ended with ${code}:\n${output.text}`)))
     server.stdout?.on('data', () => {
       if (!output.text.includes('"type":"ready"')) return
       clearTimeout(deadline)
@@ -105,12 +106,20 @@ function readManifest(text: string): readonly Registered[] {
 export async function createWorld(): Promise<World> {
   const folder = mkdtempSync(join(tmpdir(), 'score-compat-'))
   const proxy = await startRecordingProxy()
-  const data = join(folder, 'store')
   const stateFolder = join(folder, 'state')
   const environment = { PATH: process.env['PATH'] ?? '', HOME: folder, XDG_STATE_HOME: stateFolder }
-  const serve = ['serve', '--json', '--data', data, '--port', '0', '--public-url', proxy.url]
+  const serve = ['serve', '--json', '--data', join(folder, 'store'), '--port', '0', '--public-url', proxy.url]
   const server = spawn(process.execPath, [...ourProgram, ...serve], { env: environment, cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
-  const { url, tokenPath } = await ready(server, stateFolder)
+  const ended = new Promise((done) => server.once('close', done))
+  const close = async (): Promise<void> => {
+    server.kill('SIGTERM')
+    await Promise.all([ended, proxy.close()])
+    rmSync(folder, { recursive: true })
+  }
+  const { url, tokenPath } = await ready(server, stateFolder).catch(async (error: unknown) => {
+    await close()
+    throw error
+  })
   proxy.forwardTo(Number(new URL(url).port))
   const token = readFileSync(tokenPath, 'utf8').trim()
   const settings = { storageUrl: proxy.url, metadataUrl: proxy.url, token, cwd: folder }
@@ -139,12 +148,6 @@ export async function createWorld(): Promise<World> {
     },
     register: async (study, paths) => readManifest(await score(['register', '--study', study, ...paths])),
     get: (path, bearer = token) => fetch(`${proxy.url}${path}`, { headers: { authorization: `Bearer ${bearer}` } }),
-    close: async () => {
-      server.removeAllListeners('exit')
-      const ended = new Promise((done) => server.once('close', done))
-      server.kill('SIGTERM')
-      await Promise.all([ended, proxy.close()])
-      rmSync(folder, { recursive: true })
-    },
+    close,
   }
 }
