@@ -78,6 +78,7 @@ async function run(settings: DemoSettings, signal: AbortSignal): Promise<void> {
   const started = performance.now()
   const say = (line: string): void => console.log(line)
   const folder = await prepareFolder(settings)
+  say(`Score SDK demo: a BAM of ${settings.mebibytes} MiB goes to a server and back; both ways are killed in the middle\n`)
   const score = demoRunner(folder)
   const stop = (): void => void score.stopAll()
   signal.addEventListener('abort', stop, { once: true })

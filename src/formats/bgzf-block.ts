@@ -1,5 +1,5 @@
 import { promisify } from 'node:util'
-import { crc32, deflateRaw, gunzip, inflateRawSync } from 'node:zlib'
+import { constants, crc32, deflateRaw, gunzip, inflateRawSync } from 'node:zlib'
 import { ScoreError } from '../core/errors.ts'
 
 /** Most bytes a block may have, compressed with its frame, and also inflated (SAMv1 4.1). */
@@ -120,10 +120,22 @@ export async function inflateRun(bytes: Uint8Array, frames: readonly BlockFrame[
   })
 }
 
-/** One BGZF block of at most {@link blockPayloadBytes} bytes, deflated off this thread. @param level 0 (stored) to 9. */
-export async function deflateBlock(payload: Uint8Array, level: number): Promise<Uint8Array> {
+/** How a block is deflated. One setting and one build of zlib give the same bytes every time. */
+export interface Compression {
+  /** 0 (stored) to 9; default 6. */
+  readonly level?: number
+  /** `huffman-only` looks for no repeats: on aligned reads about 2.5 times faster than level 1, and 1.7 times as large. */
+  readonly strategy?: 'default' | 'huffman-only'
+}
+
+/** One BGZF block of at most {@link blockPayloadBytes} bytes, deflated off this thread. */
+export async function deflateBlock(payload: Uint8Array, { level = 6, strategy = 'default' }: Compression): Promise<Uint8Array> {
   const sum = crc32(payload)
-  const data = await deflate(payload, { level, chunkSize: maximumBlockBytes })
+  const data = await deflate(payload, {
+    level,
+    strategy: strategy === 'default' ? constants.Z_DEFAULT_STRATEGY : constants.Z_HUFFMAN_ONLY,
+    chunkSize: maximumBlockBytes,
+  })
   const block = new Uint8Array(headerBytes + data.length + footerBytes)
   block.set(eofMarker.subarray(0, headerBytes))
   block.set(data, headerBytes)

@@ -1,7 +1,7 @@
 import pLimit from 'p-limit'
 import type { CallOptions } from '../core/call-options.ts'
 import { ScoreError } from '../core/errors.ts'
-import { blockPayloadBytes, deflateBlock, eofMarker } from './bgzf-block.ts'
+import { blockPayloadBytes, type Compression, deflateBlock, eofMarker } from './bgzf-block.ts'
 import type { VirtualOffset } from './virtual-offset.ts'
 
 /** Takes the file's bytes in order, one call at a time; a promise it gives holds the next call back. */
@@ -14,9 +14,7 @@ export interface WritePosition {
   readonly within: number
 }
 
-export interface BgzfWriterOptions extends CallOptions {
-  /** Deflate level, 0 (stored) to 9; default 6. One level and one build of zlib give the same bytes every time. */
-  readonly level?: number
+export interface BgzfWriterOptions extends CallOptions, Compression {
   /** Blocks deflated at once in libuv's pool; default 4. At most four times as many wait in memory. */
   readonly concurrency?: number
 }
@@ -38,7 +36,7 @@ export interface BgzfWriter {
 }
 
 export function createBgzfWriter(sink: ByteSink, options: BgzfWriterOptions = {}): BgzfWriter {
-  const { level = 6, concurrency = 4, signal } = options
+  const { concurrency = 4, signal } = options
   const limit = Math.max(1, concurrency) * 4
   const turn = pLimit(Math.max(1, concurrency))
   const spare: Uint8Array<ArrayBuffer>[] = []
@@ -52,7 +50,7 @@ export function createBgzfWriter(sink: ByteSink, options: BgzfWriterOptions = {}
   const deflateInTurn = (full: Uint8Array<ArrayBuffer>, length: number): Promise<Uint8Array> =>
     turn(async () => {
       signal?.throwIfAborted()
-      const block = await deflateBlock(full.subarray(0, length), level)
+      const block = await deflateBlock(full.subarray(0, length), options)
       spare.push(full)
       return block
     })

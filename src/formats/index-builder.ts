@@ -41,11 +41,24 @@ interface OpenReference {
 /** A bin whose chunks lie in less compressed bytes than this is not worth a bin of its own; htslib's number. */
 const smallBinBytes = 0x10000
 
+function disorder(what: string): ScoreError<'invalid-request'> {
+  return new ScoreError('invalid-request', `${what}; an index needs records in coordinate order`)
+}
+
+function requireRoom({ referenceId, position, end }: IndexedRecord, scheme: BinningScheme): void {
+  const limit = addressableBases(scheme)
+  if (position >= 0 && end <= limit) return
+  throw new ScoreError(
+    'invalid-request',
+    `a record at ${position} to ${end} on reference ${referenceId} has no place in this index, which reaches from 0 to ${limit}; references that long need CSI`,
+  )
+}
+
 export function createIndexBuilder(referenceCount: number, scheme: BinningScheme = baiScheme): IndexBuilder {
   const references: (OpenReference | undefined)[] = Array.from({ length: referenceCount })
   const window = 2 ** scheme.minShift
   let current: OpenReference | undefined
-  let currentId = 0
+  let currentId = -1
   let lastPosition = -1
   let unplaced = 0
   let bin = -1
@@ -60,40 +73,30 @@ export function createIndexBuilder(referenceCount: number, scheme: BinningScheme
     bin = -1
   }
 
-  const enterReference = (referenceId: number, start: WritePosition): void => {
+  const enterReference = (referenceId: number, start: WritePosition): OpenReference => {
     closeBin(start)
-    if (unplaced > 0 || referenceId < currentId || references[referenceId])
-      throw new ScoreError(
-        'invalid-request',
-        `a record on reference ${referenceId} comes after ${unplaced > 0 ? 'records without a place' : `one on reference ${currentId}`}; an index needs records in coordinate order`,
-      )
+    if (unplaced > 0) throw disorder(`a record on reference ${referenceId} comes after records without a place`)
+    if (referenceId < currentId) throw disorder(`a record on reference ${referenceId} comes after one on reference ${currentId}`)
+    if (referenceId >= referenceCount)
+      throw new ScoreError('invalid-request', `a record names reference ${referenceId}; the header has ${referenceCount}`)
     current = { bins: new Map(), linear: [], start, end: start, mapped: 0, unmapped: 0 }
     references[referenceId] = current
     currentId = referenceId
     lastPosition = -1
+    return current
   }
 
   return {
-    add({ referenceId, position, end, mapped }, start) {
+    add(record, start) {
+      const { referenceId, position, end, mapped } = record
       if (referenceId < 0) {
         closeBin(start)
         unplaced += 1
         return
       }
-      if (referenceId >= referenceCount)
-        throw new ScoreError('invalid-request', `a record names reference ${referenceId}; the header has ${referenceCount}`)
-      if (!current || referenceId !== currentId || unplaced > 0) enterReference(referenceId, start)
-      const open = current as OpenReference
-      if (position < lastPosition)
-        throw new ScoreError(
-          'invalid-request',
-          `a record at ${position} comes after one at ${lastPosition} on reference ${referenceId}; an index needs records in coordinate order`,
-        )
-      if (position < 0 || end > addressableBases(scheme))
-        throw new ScoreError(
-          'invalid-request',
-          `a record at ${position} to ${end} on reference ${referenceId} has no place in this index, which reaches from 0 to ${addressableBases(scheme)}; references that long need CSI`,
-        )
+      const open = current && referenceId === currentId && unplaced === 0 ? current : enterReference(referenceId, start)
+      if (position < lastPosition) throw disorder(`a record at ${position} comes after one at ${lastPosition} on reference ${referenceId}`)
+      requireRoom(record, scheme)
       lastPosition = position
       for (let at = Math.floor(position / window); at * window < end; at += 1) open.linear[at] ??= start
       const own = regionToBin(position, end, scheme)
