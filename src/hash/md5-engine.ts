@@ -1,25 +1,17 @@
 import { createHash } from 'node:crypto'
+import { createMd5Lanes, type Md5Lanes } from './md5-lanes.ts'
+import type { Md5Stream } from './md5-stream.ts'
 
 /** Bytes per slot: large enough that system calls and turns of the event loop don't count (64 KiB costs a tenth). */
 export const slotBytes = 256 * 1024
+
+/** Fewer streams than this leave so many lanes idle that the native hash is faster. */
+const fewestForLanes = 3
 
 /** Two buffers of {@link slotBytes}: one fills while the other is hashed and written. */
 export interface SlotPair {
   readonly slots: readonly [Buffer, Buffer]
   release(): void
-}
-
-/** MD5 of one sequence of bytes that arrives in slots. */
-export interface Md5Stream {
-  /**
-   * Takes the first `length` bytes of a slot in. The slot must not change until the promise resolves. All but the last
-   * `length` of a stream are multiples of 64.
-   */
-  update(slot: Buffer, length: number): Promise<void>
-  /** Lower-case hex, once all that was given is hashed. The stream is over. */
-  digest(): Promise<string>
-  /** Gives the stream up: no slot of it is read from now on. Harmless after {@link Md5Stream.digest}. */
-  cancel(): void
 }
 
 /** Slots and MD5 streams of one thread. Memory is that of the slots, whatever is hashed. */
@@ -32,6 +24,8 @@ export interface Md5Engine {
 export interface Md5EngineOptions {
   /** Pairs of slots there are, so the most parts that move at once. */
   readonly pairs: number
+  /** Without the SIMD kernel, whatever the processor has. Default false. */
+  readonly native?: boolean
 }
 
 type Slots = readonly [Buffer, Buffer]
@@ -92,7 +86,34 @@ function openNative(): Md5Stream {
   }
 }
 
+/** Decides at the first bytes: by then the others that begin together are open. */
+function openBest(lanes: Md5Lanes, open: Set<Md5Stream>): Md5Stream {
+  let chosen: Md5Stream | undefined
+  const choose = (): Md5Stream => {
+    chosen ??= (open.size >= fewestForLanes ? lanes.open() : undefined) ?? openNative()
+    return chosen
+  }
+  const self: Md5Stream = {
+    update: (slot, length) => choose().update(slot, length),
+    digest() {
+      open.delete(self)
+      return choose().digest()
+    },
+    cancel() {
+      open.delete(self)
+      chosen?.cancel()
+    },
+  }
+  open.add(self)
+  return self
+}
+
+/** MD5 by the four-lane kernel while enough streams are open, by OpenSSL otherwise. */
 export function createMd5Engine(options: Md5EngineOptions): Md5Engine {
   const pairs = Math.max(1, Math.floor(options.pairs))
-  return { lease: createLeases(cutSlots(new ArrayBuffer(pairs * 2 * slotBytes), 0, pairs)), open: openNative }
+  const bytes = pairs * 2 * slotBytes
+  const lanes = options.native ? undefined : createMd5Lanes({ streams: pairs, dataBytes: bytes })
+  if (!lanes) return { lease: createLeases(cutSlots(new ArrayBuffer(bytes), 0, pairs)), open: openNative }
+  const open = new Set<Md5Stream>()
+  return { lease: createLeases(cutSlots(lanes.memory, lanes.dataStart, pairs)), open: () => openBest(lanes, open) }
 }
