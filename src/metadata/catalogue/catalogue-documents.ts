@@ -39,6 +39,25 @@ export function* matchingObjects(index: CatalogueIndex, query: EntityQuery): Gen
   }
 }
 
+function pageOf(
+  index: CatalogueIndex,
+  query: EntityQuery,
+  { page, size }: { readonly page: number; readonly size: number },
+): { readonly entries: readonly FileRecordOfAnalysis[]; readonly total: number } {
+  const start = page * size
+  if (Object.keys(query).length === 0) {
+    const ids = index.objectIds()
+    return { entries: ids.slice(start, start + size).map((objectId) => requireObject(index, objectId)), total: ids.length }
+  }
+  const entries: FileRecordOfAnalysis[] = []
+  let total = 0
+  for (const entry of matchingObjects(index, query)) {
+    if (total >= start && entries.length < size) entries.push(entry)
+    total++
+  }
+  return { entries, total }
+}
+
 export function requireObject(index: CatalogueIndex, objectId: string): FileRecordOfAnalysis {
   const entry = index.object(objectId)
   if (!entry)
@@ -89,15 +108,10 @@ export function createCatalogueDocuments(store: CatalogueStore, check: PayloadCh
       await current(options)
       return entityToJson(entityOf(requireObject(index, objectId)))
     },
-    async entities(query, { page, size }, options) {
+    async entities(query, page, options) {
       await current(options)
-      const content: JsonObject[] = []
-      let total = 0
-      for (const entry of matchingObjects(index, query)) {
-        if (total >= page * size && content.length < size) content.push(entityToJson(entityOf(entry)))
-        total++
-      }
-      return { content, total }
+      const { entries, total } = pageOf(index, query, page)
+      return { content: entries.map((entry) => entityToJson(entityOf(entry))), total }
     },
     async analysis(study, analysisId, options) {
       await current(options)
