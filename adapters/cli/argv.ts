@@ -4,7 +4,7 @@ import { type ArgvTexts, friendlyTexts, originalTexts } from './argv-texts.ts'
 import type { CommandSpec } from './command-spec.ts'
 import { type GlobalValues, globalOptions } from './global-options.ts'
 import { nearest } from './nearest.ts'
-import { type OptionSpec, type OptionTable, optionKey, optionName } from './option-spec.ts'
+import { clipanionName, type OptionSpec, type OptionTable, optionKey, optionName } from './option-spec.ts'
 import { checkValue, type ValueContext } from './option-value.ts'
 import { refusal } from './refusal.ts'
 
@@ -162,7 +162,7 @@ function normalised(scope: Scope, positionals: readonly string[]): string[] {
   const args: string[] = []
   for (const [key, values] of scope.assigned) {
     const spec = scope.table[key] as OptionSpec
-    const name = optionName(key)
+    const name = clipanionName(key)
     if (spec.kind === 'flag' || spec.kind === 'boolean') args.push(values[0] === 'true' ? name : `--no-${name.slice(2)}`)
     else for (const value of values) args.push(`${name}=${value}`)
   }

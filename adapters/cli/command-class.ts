@@ -2,7 +2,7 @@ import { Command, type CommandClass, Option } from 'clipanion'
 import { isEnum, isNumber } from 'typanion'
 import type { CommandSpec } from './command-spec.ts'
 import type { CommandContext } from './context.ts'
-import { type OptionSpec, optionName } from './option-spec.ts'
+import { clipanionName, type OptionSpec } from './option-spec.ts'
 
 /** Runs a command: its options by key, the arguments after them, and the world. Resolves with the exit code; none is 0. */
 export type AnyRun = (
@@ -13,7 +13,7 @@ export type AnyRun = (
 
 // clipanion finds the options of a command by looking at the fields of an instance.
 function declareOption(key: string, spec: OptionSpec): unknown {
-  const name = optionName(key)
+  const name = clipanionName(key)
   switch (spec.kind) {
     case 'flag':
       return Option.Boolean(name, false)

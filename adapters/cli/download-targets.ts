@@ -16,8 +16,13 @@ export interface Download {
   readonly session: Session
 }
 
-function rangeOf({ offset, length }: CommandValues<'download'>): DownloadTask['range'] {
-  if (offset === 0 && length < 0) return undefined
+export function hasRange({ offset, length }: CommandValues<'download'>): boolean {
+  return offset !== 0 || length >= 0
+}
+
+function rangeOf(values: CommandValues<'download'>): DownloadTask['range'] {
+  if (!hasRange(values)) return undefined
+  const { offset, length } = values
   return length < 0 ? { start: offset } : { start: offset, end: offset + length }
 }
 

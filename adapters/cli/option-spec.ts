@@ -59,3 +59,8 @@ export function optionName(key: string): string {
 export function optionKey(name: string): string {
   return name.slice(2).replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())
 }
+
+/** The option's name towards clipanion, which takes no digits in names: `md5` → `--mdf`. Nobody types it. */
+export function clipanionName(key: string): string {
+  return optionName(key).replace(/\d/g, (digit) => 'abcdefghij'[Number(digit)] as string)
+}

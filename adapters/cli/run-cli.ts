@@ -111,6 +111,7 @@ export async function runCli(argv: readonly string[], outside: CliOutside): Prom
   const strict = outside.program === 'score-client'
   const glance = glanceAt(argv, strict)
   let output = outputFor(outside, glance)
+  if (strict) output.say('Starting...')
   try {
     const parsed = parseArgv(argv, { strict, commands: commandTable, cwd: outside.cwd })
     output = outputFor(outside, parsed.globals)

@@ -53,6 +53,8 @@ export async function openSession(context: CommandContext): Promise<Session> {
   const theTransport = (wishes: EngineWishes): PartTransport => {
     transport ??= sdk.createPartTransport({
       connections: Math.max(1, config.integer('transport.parallel')),
+      connectTimeoutSeconds: config.integer('client.connectTimeoutSeconds'),
+      responseTimeoutSeconds: config.integer('client.readTimeoutSeconds'),
       ...(wishes.maxRate === undefined ? {} : { maxBytesPerSecond: wishes.maxRate }),
     })
     return transport

@@ -1,5 +1,5 @@
 import type { ProblemCode, ScoreError, TransferManyResult, TransferReceipt } from '../../src/index.ts'
-import { formatBytes, formatDuration, formatRate, plural, printable } from './format.ts'
+import { formatBytes, formatElapsed, formatRate, plural, printable } from './format.ts'
 import type { Output } from './output.ts'
 
 /** A file that was not moved, and why. */
@@ -43,11 +43,11 @@ export function exitCodeOf(summary: TransferSummary, exitCodes: Readonly<Record<
 export function describeReceipt(receipt: TransferReceipt): string {
   const { direction, name, size, partsMoved, partsKept, seconds, bytesMoved, md5, retries } = receipt
   const kept = partsKept > 0 ? `, ${partsKept} kept from an earlier run` : ''
-  const again = retries > 0 ? `, ${plural(retries, 'retry').replace('retrys', 'retries')}` : ''
+  const again = retries > 0 ? `, ${plural(retries, 'repeat')}` : ''
   const speed = seconds > 0 && bytesMoved > 0 ? ` (${formatRate(bytesMoved / seconds)})` : ''
   const digest = md5 === undefined ? '' : `, MD5 ${md5}`
   const verb = direction === 'upload' ? 'Uploaded' : 'Downloaded'
-  return `${verb} ${printable(name)}: ${formatBytes(size)} in ${formatDuration(seconds)}${speed}, ${plural(partsMoved, 'part')} moved${kept}${again}${digest}`
+  return `${verb} ${printable(name)}: ${formatBytes(size)} in ${formatElapsed(seconds)}${speed}, ${plural(partsMoved, 'part')} moved${kept}${again}${digest}`
 }
 
 /** Tells of the failures and totals, for people or as the final JSON object. */
@@ -70,7 +70,7 @@ export function report(summary: TransferSummary, seconds: number, output: Output
   })
   if (receipts.length + failures.length > 1)
     output.say(
-      `${receipts.length} of ${plural(receipts.length + failures.length + notBegun, 'file')} done: ${formatBytes(bytes)} in ${formatDuration(seconds)}${seconds > 0 && bytes > 0 ? ` (${formatRate(bytes / seconds)})` : ''}`,
+      `${receipts.length} of ${plural(receipts.length + failures.length + notBegun, 'file')} done: ${formatBytes(bytes)} in ${formatElapsed(seconds)}${seconds > 0 && bytes > 0 ? ` (${formatRate(bytes / seconds)})` : ''}`,
     )
 }
 

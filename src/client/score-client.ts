@@ -4,7 +4,7 @@ import { isScoreError, ScoreError } from '../core/errors.ts'
 import { redactUrl } from '../core/redact.ts'
 import type { RetryNotice, RetryPolicy } from '../core/retry.ts'
 import { urlLife } from '../core/url-life.ts'
-import { type AnswerToError, type HttpAnswer, isWebPage } from '../http/http-answer.ts'
+import { type AnswerToError, errorOfAnswer, type HttpAnswer, isWebPage } from '../http/http-answer.ts'
 import { createHttpClient, type HttpClient, type HttpRequest, pathSegment } from '../http/http-client.ts'
 import type { TokenSource } from '../http/http-exchange.ts'
 import {
@@ -67,6 +67,9 @@ function requestOf(call: Call, peer: string): HttpRequest {
 // What a token lacks is said the same way for every service; the rest depends on the route.
 function errorOfRoute(answer: HttpAnswer, route: Route, peer: string, doing: string): ScoreError | undefined {
   if (answer.status === 401 || answer.status === 403) return undefined
+  // Upload routes ask for the header before they look at what is in it.
+  if (answer.status === 400 && !answer.authenticated && /authorization header/i.test(answer.body))
+    return errorOfAnswer({ ...answer, status: 401 })
   return problemFromResponse(answer, { peer, doing, meanings: route.meanings })
 }
 

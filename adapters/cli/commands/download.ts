@@ -5,7 +5,7 @@ import type { CommandValues, Run } from '../command-run.ts'
 import { checkConnection } from '../connection-check.ts'
 import type { CommandContext } from '../context.ts'
 import { entitiesOf, findEntities, planDownload } from '../download-plan.ts'
-import { downloadTargets } from '../download-targets.ts'
+import { downloadTargets, hasRange } from '../download-targets.ts'
 import { readDownloadIds } from '../manifest-rows.ts'
 import { refusal } from '../refusal.ts'
 import { openSession, type Session } from '../session.ts'
@@ -32,7 +32,9 @@ function checkSource(values: Values): void {
 /** What is to be fetched, with names where the layout needs them. */
 async function chosen(values: Values, session: Session, context: CommandContext): Promise<readonly Entity[]> {
   const { strict, signal } = context
-  const { analysisId, outputLayout, index } = values
+  const { analysisId, outputLayout } = values
+  // A range of a file has no index.
+  const index = values.index && !hasRange(values)
   const study = studyOf(values)
   if (analysisId !== undefined && study !== undefined) return entitiesOf(session.catalogue(), { study, analysisId }, { signal })
   const objectIds = values.manifest === undefined ? values.objectId : await readDownloadIds(values.manifest, session, context)

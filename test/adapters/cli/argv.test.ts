@@ -86,7 +86,7 @@ const friendlyRefusals: readonly (readonly [argv: readonly string[], message: Re
 
 /** What reaches clipanion. `both` = in either grammar. */
 const accepted: readonly (readonly [mode: 'strict' | 'score' | 'both', argv: readonly string[], args: readonly string[]])[] = [
-  ['both', ['upload', '--file', 'a.bam', '--md5=x=y'], ['upload', '--file=a.bam', '--md5=x=y']],
+  ['both', ['upload', '--file', 'a.bam', '--md5=x=y'], ['upload', '--file=a.bam', '--mdf=x=y']],
   ['both', ['upload', '--file="a.bam"'], ['upload', '--file=a.bam']],
   ['both', ['upload', '--file', '"a.bam"'], ['upload', '--file=a.bam']],
   ['both', ['upload', '--verify-connection', 'FALSE'], ['upload', '--no-verify-connection']],

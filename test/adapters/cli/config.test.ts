@@ -17,7 +17,7 @@ mkdirSync(join(cwd, 'xdg/score'), { recursive: true })
 const write = (name: string, text: string): void => writeFileSync(join(cwd, name), text)
 write(
   'conf/application.properties',
-  'accessToken=\nstorage.url = http://file\ntransport.parallel=3\nmetadata.url=${SONG:http://fallback}\n',
+  'accessToken=\nstorage.url = http://file\ntransport.parallel=3\nmetadata.url=$' + '{SONG:http://fallback}\n',
 )
 write('conf/application.yml', 'storage:\n  url: http://weaker\n  retry-number: 4\n')
 write('conf/application-collab.yml', 'storage:\n  url: http://collab\n')
