@@ -19,7 +19,8 @@ function isAlive(pid: number): boolean {
   }
 }
 
-for (let round = 0; round < Number(rounds); round++) {
+const parent = process.ppid
+for (let round = 0; round < Number(rounds) && process.ppid === parent; round++) {
   const lock = await acquireLock(join(folder, 'lock'), { label: 'contender', wait: true, pollMs: 2 })
   const other = Number(await readFile(inside, 'utf8').catch(() => '0'))
   if (other > 0 && isAlive(other)) await appendFile(join(folder, 'violations'), `${process.pid} met ${other}\n`)

@@ -121,23 +121,34 @@ async function checkNothingLeft(folder: string, backend: LocalBackend): Promise<
   assert.equal((await readdir(join(side, 'segments'))).sort(), [...needed].sort())
 }
 
+const started: DoomedChild[] = []
+
+function begin(folder: string, seed: number): Churn[] {
+  const churns = names.map((name) => start(folder, name, seed))
+  started.push(...churns.map(({ child }) => child))
+  return churns
+}
+
 suite<{ folder: string }>('storage/local kill -9', (test) => {
   test.before(async (context) => {
     context.folder = await mkdtemp(join(tmpdir(), 'score-kill-'))
   })
-  test.after(async ({ folder }) => rm(folder, { recursive: true }))
+  test.after(async ({ folder }) => {
+    await Promise.all(started.map(killHard))
+    await rm(folder, { recursive: true })
+  })
 
   test(`processes killed at ${2 * moments} moments leave whole objects, and all parts they had`, async ({ folder }) => {
     const backend = createLocalBackend({ folder, publicUrl: 'http://store', signingKey: Buffer.alloc(32), durable: false })
     const expected = new Map<string, Map<string, readonly string[]>>(names.map((name) => [name, new Map()]))
     let steps = 0
     let resumed = 0
-    let next = names.map((name) => start(folder, name, 0))
+    let next = begin(folder, 0)
     for (let moment = 0; moment < moments; moment++) {
       const churns = next
       await Promise.all(churns.map(whenReady))
       await writeFile(join(folder, `go-${moment}`), '')
-      if (moment + 1 < moments) next = names.map((name) => start(folder, name, moment + 1))
+      if (moment + 1 < moments) next = begin(folder, moment + 1)
       await sleep(15 + ((moment * 7919) % 97))
       await Promise.all(churns.map(({ child }) => killHard(child)))
       for (const churn of churns) {

@@ -77,6 +77,7 @@ async function step(): Promise<void> {
   tell('written', key)
 }
 
+const parent = process.ppid
 tell('ready', '')
-while (!existsSync(join(folder, `go-${seed}`))) await sleep(2)
-for (;;) await step()
+while (process.ppid === parent && !existsSync(join(folder, `go-${seed}`))) await sleep(2)
+while (process.ppid === parent) await step()
