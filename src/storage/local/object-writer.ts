@@ -7,7 +7,7 @@ import { errnoOf, toFileError } from '../../files/file-error.ts'
 import { addressText } from './key-path.ts'
 import { readRecordHeader } from './object-record.ts'
 import { ensureTemporary, type ObjectPlace, type Store, segmentsFolder, withKeyLock } from './store.ts'
-import { moveInto, pruneEmptyTree, pruneFolders, removeFile, removeTree } from './store-files.ts'
+import { moveInto, pruneEmptyTree, pruneFolders, removeFile, removeTree, syncRemoval } from './store-files.ts'
 import { markAsObject } from './uploads.ts'
 
 const conflicts = new Set(['EISDIR', 'ENOTDIR', 'EEXIST', 'ENOTEMPTY'])
@@ -88,10 +88,10 @@ export async function deleteObject(store: Store, place: ObjectPlace, options: Ca
   const folder = dirname(place.plain)
   if (await readRecordHeader(place.record)) {
     const replaced = await withKeyLock(store, place, () => removeBoth(place), options)
-    if (store.durable) await syncDirectory(folder)
+    if (store.durable) await syncRemoval(place.folders, folder)
     if (replaced !== undefined) await removeTree(place.folders, segmentsFolder(place, replaced))
   } else if (await removeFile(place.plain)) {
-    if (store.durable) await syncDirectory(folder)
+    if (store.durable) await syncRemoval(place.folders, folder)
   } else return
   await pruneFolders(place.folders, folder)
 }

@@ -6,15 +6,34 @@ import type { BucketFolders } from './key-path.ts'
 
 const tries = 16
 
+/** @returns false when the folder is gone: a removal beside it has emptied it, and took it away. */
+async function syncUnlessGone(path: string): Promise<boolean> {
+  try {
+    await syncDirectory(path)
+    return true
+  } catch (error) {
+    if (error instanceof Error && errnoOf(error.cause) === 'ENOENT') return false
+    throw error
+  }
+}
+
+/** As `mkdir -p`, which fails when a removal takes away the folder above that it has just made. */
+async function makeFolders(path: string): Promise<string | undefined> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await mkdir(path, { recursive: true })
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT' || attempt === tries) throw toFileError(error, 'make the folder', path)
+    }
+  }
+}
+
 /** Makes a folder and those above it; with `durable`, they survive a power cut. */
 export async function ensureFolder(path: string, durable: boolean): Promise<void> {
-  const first = await mkdir(path, { recursive: true }).catch((error: unknown) => {
-    throw toFileError(error, 'make the folder', path)
-  })
+  const first = await makeFolders(path)
   if (first === undefined || !durable) return
   for (let folder = dirname(path); folder.length >= dirname(first).length; folder = dirname(folder)) {
-    await syncDirectory(folder)
-    if (folder === dirname(folder)) return
+    if (!(await syncUnlessGone(folder)) || folder === dirname(folder)) return
   }
 }
 
@@ -27,11 +46,18 @@ export async function moveInto(from: string, to: string, durable: boolean): Prom
     await ensureFolder(dirname(to), durable)
     try {
       await rename(from, to)
-      if (durable) await syncDirectory(dirname(to))
+      if (durable) await syncUnlessGone(dirname(to))
       return
     } catch (error) {
       if (errnoOf(error) !== 'ENOENT' || attempt === tries) throw error
     }
+  }
+}
+
+/** Makes removals in a folder survive a power cut; in the one above it, when the folder itself has been removed. */
+export async function syncRemoval(folders: BucketFolders, path: string): Promise<void> {
+  for (let folder = path; folder.startsWith(folders.root); folder = dirname(folder)) {
+    if (await syncUnlessGone(folder)) return
   }
 }
 

@@ -9,7 +9,7 @@ import { suite } from '../../support/suite.ts'
 suite('local store: objects of one folder, put and deleted at once', (test) => {
   const folder = mkdtempSync(join(tmpdir(), 'score-shared-folder-'))
   const backend = createLocalBackend({ folder, publicUrl: 'http://127.0.0.1', signingKey: randomBytes(32) })
-  const addresses = Array.from({ length: 24 }, (_, index) => ({ bucket: 'b', key: `upload/x/part-${index}` }))
+  const addresses = Array.from({ length: 24 }, (_, index) => ({ bucket: 'bucket', key: `upload/x/part-${index}` }))
   const body = new Uint8Array(10)
   test.after(() => rmSync(folder, { recursive: true }))
 
