@@ -36,7 +36,7 @@ export function answerEmpty(ctx: Context): void {
   ctx.remove('Content-Type')
 }
 
-/** A failure, as the wire formats have it. */
+/** A failure, as the wire formats have it; a bare sentence takes the type that the client prefers, as recorded. */
 export async function answerProblem(ctx: Context, problem: ProblemAnswer): Promise<void> {
   ctx.status = problem.status
   ctx.set(problem.headers)
@@ -45,10 +45,7 @@ export async function answerProblem(ctx: Context, problem: ProblemAnswer): Promi
     ctx.remove('Content-Type')
   } else if (problem.contentType.includes('json')) {
     await answerJson(ctx, problem.body, problem.contentType)
-  } else {
-    ctx.set('Content-Type', problem.contentType)
-    ctx.body = Buffer.from(problem.body)
-  }
+  } else answerText(ctx, problem.body)
 }
 
 const batchCharacters = 64 * 1024

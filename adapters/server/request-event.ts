@@ -1,4 +1,4 @@
-import type { Context } from 'koa'
+import type { Context, Middleware } from 'koa'
 import { isScoreError, type ProblemCode, redactText } from '../../src/index.ts'
 
 /** What happened to one request, without token, query and signature. */
@@ -40,7 +40,7 @@ export function noteFailure(ctx: Context, failure: unknown): void {
   ctx.state['failure'] = failure
 }
 
-export function requestEvent(ctx: Context, durationMs: number, remoteAddress: string): RequestEvent {
+function requestEvent(ctx: Context, durationMs: number, remoteAddress: string): RequestEvent {
   const route: unknown = ctx.state['route']
   const userAgent = ctx.get('User-Agent')
   return {
@@ -53,5 +53,21 @@ export function requestEvent(ctx: Context, durationMs: number, remoteAddress: st
     ...(userAgent === '' ? {} : { userAgent: printable(userAgent, 200) }),
     ...problemOf(ctx.state['failure']),
     aborted: !ctx.res.writableFinished,
+  }
+}
+
+/** Tells of every request that `inner` takes, once its answer is out or its client is gone; not of what it passes on. */
+export function reporting(onRequest: (event: RequestEvent) => void, now: () => number, inner: Middleware): Middleware {
+  return async (ctx, next) => {
+    const started = now()
+    const { ip } = ctx
+    let passedOn = false
+    ctx.res.once('close', () => {
+      if (!passedOn) onRequest(requestEvent(ctx, now() - started, ip))
+    })
+    await inner(ctx, () => {
+      passedOn = true
+      return next()
+    })
   }
 }

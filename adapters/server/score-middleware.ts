@@ -6,7 +6,7 @@ import { createCatalogueRouter } from './catalogue-router.ts'
 import { createCors } from './cors.ts'
 import { addHealthRoutes } from './health-routes.ts'
 import { createProblemMiddleware, requestPath } from './problem-middleware.ts'
-import { type RequestEvent, requestEvent } from './request-event.ts'
+import { type RequestEvent, reporting } from './request-event.ts'
 import { addScoreRoutes } from './score-routes.ts'
 import type { ServedScore } from './served-score.ts'
 import { createStoreMiddleware } from './store-middleware.ts'
@@ -53,22 +53,6 @@ function underPrefix(prefix: string, inner: Middleware): Middleware {
     await inner(ctx, async () => {
       ctx.path = whole
       await next()
-    })
-  }
-}
-
-function reporting(onRequest: (event: RequestEvent) => void, now: () => number, inner: Middleware): Middleware {
-  return async (ctx, next) => {
-    const started = now()
-    const { ip } = ctx
-    let passedOn = false
-    const report = (): void => {
-      if (!passedOn) onRequest(requestEvent(ctx, now() - started, ip))
-    }
-    ctx.res.once('close', report)
-    await inner(ctx, () => {
-      passedOn = true
-      return next()
     })
   }
 }

@@ -1,10 +1,11 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
-import Koa, { type Context } from 'koa'
+import Koa, { type Context, type Middleware } from 'koa'
 import { ScoreError } from '../../src/index.ts'
 import { bearerToken } from './bearer-token.ts'
 import { createProblemMiddleware } from './problem-middleware.ts'
+import { reporting } from './request-event.ts'
 import { createScoreMiddleware, type ScoreMiddlewareOptions } from './score-middleware.ts'
 import type { ServedScore } from './served-score.ts'
 
@@ -50,9 +51,12 @@ function createListener(score: ServedScore, options: ScoreServerOptions): Reques
   const app = new Koa({ proxy: options.trustProxy ?? false })
   // Koa would write to stderr; what went wrong is in the request's event.
   app.silent = true
-  app.use(createScoreMiddleware(score, options))
-  app.use(createProblemMiddleware(options.now ?? Date.now))
-  app.use(unknownPath(score))
+  const { onRequest, ...rest } = options
+  const now = options.now ?? Date.now
+  const service = createScoreMiddleware(score, rest)
+  const unknown = createProblemMiddleware(now)
+  const all: Middleware = (ctx) => service(ctx, () => unknown(ctx, () => unknownPath(score)(ctx)))
+  app.use(onRequest ? reporting(onRequest, now, all) : all)
   return app.callback()
 }
 
