@@ -60,7 +60,7 @@ async function readFromUrl(url: string, options: ReadManifestOptions): Promise<M
   const { signal } = options
   try {
     const client = createHttpClient({ baseUrl: origin, ...(options.fetch ? { fetch: options.fetch } : {}) })
-    const text = await client.text({ path: `${pathname}${search}`, accept: '*/*' }, signal ? { signal } : {})
+    const text = await client.text({ path: `${pathname}${search}` }, signal ? { signal } : {})
     return { name, text }
   } catch (error) {
     signal?.throwIfAborted()

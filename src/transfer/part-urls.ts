@@ -110,11 +110,12 @@ export function createPartUrls(options: PartUrlsOptions): PartUrls {
 
   async function refused(part: Part, lease: { readonly url: string; readonly generation: number }, error: ScoreError): Promise<void> {
     if (lease.generation < generation) return
+    const isOver = (): boolean => (remainingMs(lease.url) ?? 1) <= 0
+    if (stuck && isOver()) throw windowOver(error)
     if (generation > 0 && now() - receivedAt < denialWindowMs && !flight) throw denial(part, error)
     await renew(`the store refused the URL of part ${part.number}`)
-    // The same URL again, still alive: a URL signed in the same second. It gets its second try like any other.
-    const remaining = current.get(part.number) === lease.url ? remainingMs(lease.url) : undefined
-    if (remaining !== undefined && remaining <= 0) throw windowOver(error)
+    // The same URL again, still alive, was signed in the same second: it gets its second try like any other.
+    if (current.get(part.number) === lease.url && isOver()) throw windowOver(error)
   }
 
   function denial(part: Part, error: ScoreError): ScoreError {

@@ -8,6 +8,7 @@ import type { PartTransport } from './part-transport.ts'
 import type { TransferContext } from './transfer-context.ts'
 import { transferMany } from './transfer-many.ts'
 import type { TransferEngine, TransferOptions, TransferReceipt } from './transfer-task.ts'
+import { createPartTransport } from './transport/create-part-transport.ts'
 import { upload } from './upload.ts'
 
 /** Parts in flight at once, as the original's `transport.parallel`. */
@@ -16,8 +17,8 @@ export const defaultConcurrency = 6
 export interface TransferEngineOptions {
   /** The service: in process, or over HTTP. */
   readonly api: ScoreApi
-  /** The data plane; stays the caller's to close. */
-  readonly transport: PartTransport
+  /** The data plane; stays the caller's to close. Default: one of the engine's own, closed with it. */
+  readonly transport?: PartTransport
   /** Folder for the state of transfers that name no place of their own; default: beside the file. */
   readonly journalDir?: string
   /** How often and how long to try again; default ten tries, 0.2 s doubling to 30 s. */
@@ -36,6 +37,12 @@ export interface TransferEngineOptions {
 /** @returns an engine that moves objects between local files and the service's store. */
 export function createTransferEngine(options: TransferEngineOptions): TransferEngine {
   const { now = Date.now } = options
+  let ownTransport: PartTransport | undefined
+  const transport = (): PartTransport => {
+    if (options.transport) return options.transport
+    ownTransport ??= createPartTransport()
+    return ownTransport
+  }
   const closing = new AbortController()
   const running = new Set<Promise<unknown>>()
 
@@ -49,7 +56,7 @@ export function createTransferEngine(options: TransferEngineOptions): TransferEn
   function contextOf(wishes: TransferOptions, wait: boolean, gate: ConnectionGate, order: number): TransferContext {
     return {
       api: options.api,
-      transport: options.transport,
+      transport: transport(),
       gate,
       order,
       signal: AbortSignal.any([closing.signal, ...(wishes.signal ? [wishes.signal] : [])]),
@@ -104,6 +111,7 @@ export function createTransferEngine(options: TransferEngineOptions): TransferEn
     async close() {
       closing.abort(new ScoreError('unavailable', 'the transfer engine was closed while transfers ran; they can be resumed'))
       await Promise.all(running)
+      await ownTransport?.close()
     },
   }
 }

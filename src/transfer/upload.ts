@@ -35,16 +35,17 @@ export async function upload(task: UploadTask, context: TransferContext): Promis
   requireObjectId(task.objectId)
   givenMd5(task)
   const source = await openUploadSource(task, context.transport, { signal: context.signal })
-  try {
-    const state = uploadState(task, context.journalDir)
-    if (!state) return await uploadLocked({ task, source, state, lock: undefined, begunAt, context })
-    await state.prepare()
-    return await withLock(state.lockPath, `upload of ${source.name}`, context, (lock) =>
-      uploadLocked({ task, source, state, lock, begunAt, context }),
-    )
-  } finally {
-    await source.release()
+  const state = uploadState(task, context.journalDir)
+  const run = async (lock: FileLock | undefined): Promise<TransferReceipt> => {
+    try {
+      return await uploadLocked({ task, source, state, lock, begunAt, context })
+    } finally {
+      await source.release()
+    }
   }
+  if (!state) return run(undefined)
+  await state.prepare()
+  return withLock(state.lockPath, `upload of ${source.name}`, context, run)
 }
 
 async function uploadLocked(up: Upload): Promise<TransferReceipt> {

@@ -3,9 +3,10 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ProgressEvent } from '../../src/core/progress.ts'
+import type { PartTransport } from '../../src/transfer/part-transport.ts'
 import { createTransferEngine, type TransferEngineOptions } from '../../src/transfer/transfer-engine.ts'
 import type { TransferEngine } from '../../src/transfer/transfer-task.ts'
-import { createPlainTransport } from './plain-transport.ts'
+import { createPartTransport } from '../../src/transfer/transport/create-part-transport.ts'
 import { type ScoreDouble, startScoreDouble } from './score-double.ts'
 
 /** A service, an engine on it and a folder, for one test. */
@@ -43,10 +44,12 @@ export async function withWorkbench(
   const events: ProgressEvent[] = []
   const waits: number[] = []
   const engines: TransferEngine[] = []
+  // One data plane for all engines of a test, in this thread unless the test says otherwise.
+  const transport: PartTransport = options.transport ?? createPartTransport({ workers: 0 })
   const newEngine = (own: Partial<TransferEngineOptions> = {}): TransferEngine => {
     const engine = createTransferEngine({
       api: score.api,
-      transport: createPlainTransport(),
+      transport,
       graceMs: 2000,
       sleep: async (ms) => void waits.push(ms),
       ...options,
@@ -73,6 +76,7 @@ export async function withWorkbench(
     })
   } finally {
     for (const engine of engines) await engine.close()
+    await transport.close()
     await score.close()
     await rm(folder, { recursive: true, force: true })
   }
