@@ -84,7 +84,7 @@ interface Scene {
   readonly parts: readonly StoredPart[]
 }
 
-type Setup = (backend: LocalBackend) => Promise<unknown>
+type Setup = (backend: LocalBackend, folder: string) => Promise<unknown>
 
 async function assemble(backend: LocalBackend, ...bodies: readonly string[]): Promise<void> {
   const multipart = await backend.createMultipart(address)
@@ -97,6 +97,7 @@ const setups: Readonly<Record<string, { readonly old: string | undefined; readon
   nothing: { old: undefined, make: async () => undefined },
   'a put object': { old: 'old put', make: (backend) => backend.put(address, Buffer.from('old put')) },
   'a multipart object': { old: 'old parts', make: (backend) => assemble(backend, 'old ', 'parts') },
+  'a multipart object above a forgotten put one': { old: 'old parts', make: withForgotten },
   'a put object that was a multipart one': {
     old: 'old put',
     make: async (backend) => {
@@ -104,6 +105,12 @@ const setups: Readonly<Record<string, { readonly old: string | undefined; readon
       await backend.put(address, Buffer.from('old put'))
     },
   },
+}
+
+/** What a completion leaves that was killed before it removed the put object that it replaced. */
+async function withForgotten(backend: LocalBackend, folder: string): Promise<void> {
+  await assemble(backend, 'old ', 'parts')
+  await writeFile(join(folder, bucket, address.key), 'forgotten')
 }
 
 /** After a crash: what the object may be now, and what the same operation makes of it. */
@@ -124,7 +131,7 @@ const operations: Readonly<Record<string, Operation>> = {
 
 async function prepare(folder: string, setup: Setup): Promise<Scene> {
   const backend = createLocalBackend({ folder, publicUrl: 'http://store', signingKey: Buffer.alloc(32), durable: false })
-  await setup(backend)
+  await setup(backend, folder)
   const multipart = await backend.createMultipart(address)
   const parts = [await send(backend, multipart, 1, 'new '), await send(backend, multipart, 2, 'parts')]
   return { backend, multipart, parts }
