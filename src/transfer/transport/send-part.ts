@@ -188,7 +188,8 @@ async function sendFrom(
       passed += count
       options.onBytes(count)
     }
-    const sent = await attempt(part, pair, await open(), context, { ...options, onBytes })
+    const expectContinue = options.expectContinue || repeat > 0
+    const sent = await attempt(part, pair, await open(), context, { ...options, expectContinue, onBytes })
     if (sent) return sent
     if (passed > 0) options.onBytes(-passed)
     context.connections.dropIdle()
