@@ -31,7 +31,8 @@ const stateChange = {
   study: { ...study, text: "Study of the analysis; found in the catalogue when it isn't given" },
 } as const
 
-const uploadExitCodes = `Exit codes: 0 done, 2 refused for what was asked, 3 not allowed, 4 not found, 5 state of the object or analysis, 6 checksum, 7 server or network, 8 some of several files failed, 9 local disk, 130 and 143 interrupted (running it again goes on where it stopped).`
+/** What the exit codes of `score` mean; the table behind it is the library's `problems`. */
+export const exitCodes = `Exit codes: 0 done, 2 refused for what was asked, 3 not allowed, 4 not found, 5 state of the object or analysis, 6 checksum, 7 server or network, 8 some of several files failed, 9 local disk, 130 and 143 interrupted (running it again goes on where it stopped).`
 
 const transferJson = `With --json, stdout holds one JSON object a line: {"type":"started"|"part"|"retry"|"renewed-urls"|"verifying"|"finished", "objectId", ...} while it runs, {"type":"progress","bytes","totalBytes"} at most once a second, {"type":"failed","objectId","code","message"} for a file that failed, and at last {"type":"summary","files":[{"objectId","path","bytes","md5","partsMoved","partsKept"}],"failed","bytes","seconds"}.`
 
@@ -43,7 +44,7 @@ export const commandTable = {
 
 With --manifest or --object-id, uploads what was registered before.
 
-${uploadExitCodes}
+${exitCodes}
 
 ${transferJson}`,
     examples: [
@@ -74,7 +75,7 @@ ${transferJson}`,
     summary: 'Retrieve file object(s) from the remote storage repository',
     details: `Files that are there already are skipped. A download that was interrupted goes on where it stopped. An index (bai, crai, tbi, idx; csi too) that the catalogue has for a file is fetched with it.
 
-${uploadExitCodes}
+${exitCodes}
 
 ${transferJson}`,
     examples: [

@@ -4,7 +4,7 @@ import type { OptionTable, ValuesOf } from './option-spec.ts'
 export const globalOptions = {
   profile: { kind: 'text', placeholder: 'NAME', setting: 'storage.profile', text: 'Configuration profile; any name' },
   quiet: { kind: 'flag', text: 'Reduce output: no progress line' },
-  silent: { kind: 'flag', text: 'No output at all; only the exit code tells' },
+  silent: { kind: 'flag', text: 'No words for people; data on stdout and the exit code stay' },
   version: { kind: 'flag', text: 'Show the version' },
   help: { kind: 'flag', text: 'Show help' },
   json: { kind: 'flag', scoreOnly: true, text: 'Machine-readable output on stdout, one JSON value a line' },

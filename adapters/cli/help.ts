@@ -1,5 +1,5 @@
 import type { CommandSpec } from './command-spec.ts'
-import { commandTable } from './command-table.ts'
+import { commandTable, exitCodes } from './command-table.ts'
 import type { ProgramName } from './context.ts'
 import { globalOptions } from './global-options.ts'
 import { type OptionSpec, type OptionTable, optionName } from './option-spec.ts'
@@ -50,7 +50,7 @@ export function programHelp(program: ProgramName, width = 100): string {
   const names = Object.entries(commands).map(([name, spec]) => `  ${name.padEnd(10)} ${spec.summary}`)
   const settings =
     program === 'score'
-      ? `\nSettings come from options, then the environment (ACCESSTOKEN, STORAGE_URL, METADATA_URL, TRANSPORT_PARALLEL ...), then a configuration file. '${program} info' shows each with its source.\nWithout STORAGE_URL, a server that this user started with 'score serve' on this machine is used.\n`
+      ? `\nSettings come from options, then the environment (ACCESSTOKEN, STORAGE_URL, METADATA_URL, TRANSPORT_PARALLEL ...), then a configuration file. '${program} info' shows each with its source.\nWithout STORAGE_URL, a server that this user started with 'score serve' on this machine is used.\n\n${wrap(exitCodes, width, '')}\n`
       : ''
   return `Usage: ${program} [options] [command] [command options]
 
@@ -72,7 +72,8 @@ export function commandHelp(program: ProgramName, name: string, width = 100): st
   const rest = shown ? (shown.least > 0 ? ` ${shown.name}` : ` [${shown.name}]`) + (shown.most > 1 ? '...' : '') : ''
   const options = visible(spec.options, program)
   const sections = [`Usage: ${program} ${name} [options]${rest}\n`, `Command:\n  ${spec.summary}\n`]
-  if (spec.details)
+  // The original's commands do under its name what they always did.
+  if (spec.details && !(spec.original && program === 'score-client'))
     sections.push(
       `${spec.details
         .split('\n\n')

@@ -5,6 +5,11 @@ import type { CommandContext } from './context.ts'
 import { formatDuration } from './format.ts'
 import { packageVersion } from './package-version.ts'
 
+export interface HashOptions extends CallOptions {
+  /** Told now and then how many bytes are read. */
+  readonly onProgress?: (bytes: number) => void
+}
+
 export interface EngineWishes {
   /** Bytes a second over all files. */
   readonly maxRate?: number | undefined
@@ -22,8 +27,34 @@ export interface Session {
   catalogue(): SongMetadata
   engine(wishes?: EngineWishes): TransferEngine
   /** MD5 of a local file, lower-case hex. */
-  md5Of(path: string, size: number, options?: CallOptions): Promise<string>
+  md5Of(path: string, size: number, options?: HashOptions): Promise<string>
   close(): Promise<void>
+}
+
+const progressEveryMs = 500
+
+async function hashFile(
+  transport: PartTransport,
+  file: { readonly path: string; readonly size: number },
+  options: HashOptions = {},
+): Promise<string> {
+  const { signal, onProgress } = options
+  signal?.throwIfAborted()
+  const hash = transport.trailingHash({ path: file.path, partEnds: [file.size] })
+  const cancel = (): void => hash.cancel()
+  signal?.addEventListener('abort', cancel, { once: true })
+  const timer = setInterval(() => onProgress?.(hash.hashedBytes), progressEveryMs)
+  try {
+    hash.done(0)
+    return await hash.digest
+  } catch (error) {
+    signal?.throwIfAborted()
+    throw error
+  } finally {
+    clearInterval(timer)
+    signal?.removeEventListener('abort', cancel)
+    await transport.release(file.path)
+  }
 }
 
 /** Reads the configuration and gets ready; nothing is asked of any server yet. */
@@ -39,6 +70,7 @@ export async function openSession(context: CommandContext): Promise<Session> {
     retry: { attempts },
     userAgent: `score-sdk/${packageVersion()}`,
     onRetry: ({ error, waitMs }: RetryNotice) => {
+      output.event({ type: 'waiting', message: error.message, waitMs })
       if (!strict) output.say(`${error.message}; next try in ${formatDuration(waitMs / 1000)}`)
     },
   }
@@ -70,7 +102,7 @@ export async function openSession(context: CommandContext): Promise<Session> {
       engine ??= sdk.createTransferEngine({ api: theApi(), transport: theTransport(wishes), retry: { attempts } })
       return engine
     },
-    md5Of: (path, size, options) => theTransport({}).hashRange({ path, range: { start: 0, end: size } }, options),
+    md5Of: (path, size, options) => hashFile(theTransport({}), { path, size }, options),
     async close() {
       await engine?.close()
       await transport?.close()
