@@ -1,6 +1,7 @@
 import Router, { type RouterContext } from '@koa/router'
 import type { Context, Middleware, Next } from 'koa'
 import { type Authorizer, type Catalogue, ScoreError, songError } from '../../src/index.ts'
+import { bearerToken, hasAuthorization } from './bearer-token.ts'
 import { addReads, addWrites } from './catalogue-routes.ts'
 import { readJsonBody } from './json-body.ts'
 import { describeProblem, songProblem } from './song-problem.ts'
@@ -18,14 +19,22 @@ export interface CatalogueRouterOptions {
 
 const ownPath = /^\/(?:isAlive|entities|studies|submit|schemas|export)(?:\/|$)/
 
-function bearerToken(ctx: Context): string | undefined {
-  return /^Bearer +(\S+)\s*$/i.exec(ctx.get('Authorization'))?.[1]
-}
-
 interface Problem {
   readonly errorId: string
   readonly status: number
   readonly message: string
+}
+
+async function bodyOf(ctx: Context, limitBytes: number): Promise<{ readonly value: unknown } | Problem> {
+  const body = await readJsonBody(ctx.req, limitBytes)
+  if (body.type === 'json') return { value: body.value }
+  if (body.type === 'too-large') {
+    ctx.set('Connection', 'close')
+    return { errorId: 'payload.too.large', status: 413, message: `the body is larger than ${limitBytes} bytes` }
+  }
+  if (body.type === 'wrong-type')
+    return { errorId: 'unsupported.media.type', status: 415, message: `the body must be application/json, not '${body.contentType}'` }
+  throw songError('payload.parsing', body.type === 'empty' ? '#: the body is empty; JSON is expected' : '#: the body is not JSON')
 }
 
 /**
@@ -39,8 +48,8 @@ export function createCatalogueRouter(options: CatalogueRouterOptions): Middlewa
   const refuse = (ctx: Context, problem: Problem): void => {
     ctx.status = problem.status
     ctx.type = 'application/json'
-    ctx.body = JSON.stringify(songProblem({ ...problem, requestUrl: ctx.url, now: now() }))
-    if (problem.status === 401) ctx.set('WWW-Authenticate', bearerToken(ctx) ? 'Bearer error="invalid_token"' : 'Bearer')
+    ctx.body = JSON.stringify(songProblem({ ...problem, requestUrl: ctx.originalUrl, now: now() }))
+    if (problem.status === 401) ctx.set('WWW-Authenticate', hasAuthorization(ctx) ? 'Bearer error="invalid_token"' : 'Bearer')
     if (problem.status === 403) ctx.set('WWW-Authenticate', 'Bearer error="insufficient_scope"')
   }
 
@@ -50,22 +59,10 @@ export function createCatalogueRouter(options: CatalogueRouterOptions): Middlewa
     ctx.body = JSON.stringify(value)
   }
 
-  const bodyOf = async (ctx: Context): Promise<{ readonly value: unknown } | Problem> => {
-    const body = await readJsonBody(ctx.req, bodyLimitBytes)
-    if (body.type === 'json') return { value: body.value }
-    if (body.type === 'too-large') {
-      ctx.set('Connection', 'close')
-      return { errorId: 'payload.too.large', status: 413, message: `the body is larger than ${bodyLimitBytes} bytes` }
-    }
-    if (body.type === 'wrong-type')
-      return { errorId: 'unsupported.media.type', status: 415, message: `the body must be application/json, not '${body.contentType}'` }
-    throw songError('payload.parsing', body.type === 'empty' ? '#: the body is empty; JSON is expected' : '#: the body is not JSON')
-  }
-
   addReads((path, handler) => {
     router.get(path, async (ctx) => {
-      const token = bearerToken(ctx)
       if (reads === 'token') {
+        const token = bearerToken(ctx)
         if (token === undefined) throw new ScoreError('unauthenticated', 'this catalogue is read with an access token only')
         await authorizer.authorize({ token, action: 'identify' })
       }
@@ -77,7 +74,7 @@ export function createCatalogueRouter(options: CatalogueRouterOptions): Middlewa
     router[method](path, async (ctx) => {
       const study = ctx.params['study']
       await authorizer.authorize({ token: bearerToken(ctx), action: 'catalogue-write', ...(study === undefined ? {} : { study }) })
-      const given = body === 'json' ? await bodyOf(ctx) : { value: undefined }
+      const given = body === 'json' ? await bodyOf(ctx, bodyLimitBytes) : { value: undefined }
       if ('errorId' in given) {
         refuse(ctx, given)
         return

@@ -1,5 +1,3 @@
-import type { CallOptions } from '../../core/call-options.ts'
-import type { AnalysisState } from '../metadata-service.ts'
 import { songError } from '../song-error.ts'
 import { entityToJson, type JsonObject } from '../song-json.ts'
 import type { CatalogueDocuments, EntityQuery } from './catalogue.ts'
@@ -76,24 +74,16 @@ function typeVersion(index: CatalogueIndex, name: string, version: number | unde
   return found
 }
 
-export function createCatalogueDocuments(store: CatalogueStore, check: PayloadCheck): CatalogueDocuments {
-  const { index, log } = store
-  const current = (options: CallOptions | undefined): Promise<void> => log.refresh(options)
-  const whole = async (record: AnalysisRecord): Promise<JsonObject> =>
-    analysisDocument(record, filesOf(index, record), await restOf(store, record))
-  const wholeOf = async (records: readonly AnalysisRecord[]): Promise<JsonObject[]> => {
-    const documents: JsonObject[] = []
-    for (const record of records) documents.push(await whole(record))
-    return documents
-  }
+type DocumentPart<Key extends keyof CatalogueDocuments> = Pick<CatalogueDocuments, Key>
 
+function createStudyDocuments({ index, log, now }: CatalogueStore): DocumentPart<'studies' | 'study' | 'createStudy'> {
   return {
     async studies(options) {
-      await current(options)
+      await log.refresh(options)
       return index.studies()
     },
     async study(study, options) {
-      await current(options)
+      await log.refresh(options)
       requireStudy(index, study)
       return { ...index.study(study) }
     },
@@ -101,60 +91,61 @@ export function createCatalogueDocuments(store: CatalogueStore, check: PayloadCh
       const record = studyRecord(study, body)
       await log.append(() => {
         if (index.study(study)) throw songError('study.already.exists', `study '${study}' exists already`)
-        return asEvent({ type: 'study', at: songTime(store.now()), study: record })
+        return asEvent({ type: 'study', at: songTime(now()), study: record })
       }, options)
     },
+  }
+}
+
+function createFileDocuments(store: CatalogueStore): DocumentPart<'entity' | 'entities' | 'files' | 'file' | 'updateFile'> {
+  const { index, log } = store
+  return {
     async entity(objectId, options) {
-      await current(options)
+      await log.refresh(options)
       return entityToJson(entityOf(requireObject(index, objectId)))
     },
     async entities(query, page, options) {
-      await current(options)
+      await log.refresh(options)
       const { entries, total } = pageOf(index, query, page)
       return { content: entries.map((entry) => entityToJson(entityOf(entry))), total }
     },
+    async files(study, analysisId, options) {
+      await log.refresh(options)
+      return filesOf(index, requireAnalysis(index, study, analysisId)).map(fileDocument)
+    },
+    async file(study, objectId, options) {
+      await log.refresh(options)
+      return fileDocument(requireFile(index, study, objectId))
+    },
+    updateFile: createUpdateFile(store),
+  }
+}
+
+function createAnalysisDocuments(store: CatalogueStore): DocumentPart<'analysis' | 'analyses' | 'analysesWithFile' | 'payloads'> {
+  const { index, log } = store
+  const whole = async (record: AnalysisRecord): Promise<JsonObject> =>
+    analysisDocument(record, filesOf(index, record), await restOf(store, record))
+  return {
     async analysis(study, analysisId, options) {
-      await current(options)
+      await log.refresh(options)
       return whole(requireAnalysis(index, study, analysisId))
     },
-    async analyses(study, states: readonly AnalysisState[], options) {
-      await current(options)
+    async analyses(study, states, options) {
+      await log.refresh(options)
       requireStudy(index, study)
-      return wholeOf(index.analysesOf(study).filter((record) => states.includes(record.state)))
+      const documents: JsonObject[] = []
+      for (const record of index.analysesOf(study)) if (states.includes(record.state)) documents.push(await whole(record))
+      return documents
     },
     async analysesWithFile(study, fileId, options) {
-      await current(options)
+      await log.refresh(options)
       requireStudy(index, study)
       const entry = index.object(fileId)
       const record = entry?.study === study ? index.analysis(entry.analysisId) : undefined
       return record ? [await whole(record)] : []
     },
-    async files(study, analysisId, options) {
-      await current(options)
-      return filesOf(index, requireAnalysis(index, study, analysisId)).map(fileDocument)
-    },
-    async file(study, objectId, options) {
-      await current(options)
-      return fileDocument(requireFile(index, study, objectId))
-    },
-    updateFile: createUpdateFile(store),
-    async types(view, options) {
-      await current(options)
-      const { names, versions } = view
-      return index
-        .typeNames()
-        .filter((name) => names === undefined || names.includes(name))
-        .flatMap((name) => index.typeVersions(name))
-        .filter((record) => versions === undefined || versions.includes(record.version))
-        .map((record) => typeDocument(record, view))
-    },
-    async type(name, view, options) {
-      await current(options)
-      return typeDocument(typeVersion(index, name, view.version), view)
-    },
-    registerType: createRegisterType(store, check),
     async payloads(analysisIds, options) {
-      await current(options)
+      await log.refresh(options)
       const byStudy = new Map<string, JsonObject[]>()
       for (const analysisId of new Set(analysisIds)) {
         const record = index.analysis(analysisId)
@@ -164,5 +155,35 @@ export function createCatalogueDocuments(store: CatalogueStore, check: PayloadCh
       }
       return [...byStudy].map(([studyId, payloads]) => ({ studyId, payloads }))
     },
+  }
+}
+
+function createTypeDocuments(store: CatalogueStore, check: PayloadCheck): DocumentPart<'types' | 'type' | 'registerType'> {
+  const { index, log } = store
+  return {
+    async types(view, options) {
+      await log.refresh(options)
+      const { names, versions } = view
+      return index
+        .typeNames()
+        .filter((name) => names === undefined || names.includes(name))
+        .flatMap((name) => index.typeVersions(name))
+        .filter((record) => versions === undefined || versions.includes(record.version))
+        .map((record) => typeDocument(record, view))
+    },
+    async type(name, view, options) {
+      await log.refresh(options)
+      return typeDocument(typeVersion(index, name, view.version), view)
+    },
+    registerType: createRegisterType(store, check),
+  }
+}
+
+export function createCatalogueDocuments(store: CatalogueStore, check: PayloadCheck): CatalogueDocuments {
+  return {
+    ...createStudyDocuments(store),
+    ...createFileDocuments(store),
+    ...createAnalysisDocuments(store),
+    ...createTypeDocuments(store, check),
   }
 }

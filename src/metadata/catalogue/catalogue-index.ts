@@ -1,7 +1,7 @@
 import type { AnalysisState } from '../metadata-service.ts'
 import type { JsonObject } from '../song-json.ts'
 import type { CatalogueEvent, FileChange, FileDocument, StudyRecord, TypeRecord } from './catalogue-event.ts'
-import type { EventPosition } from './event-log.ts'
+import type { EventPosition } from './event-reader.ts'
 
 export interface StateChange {
   readonly from: AnalysisState
