@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ByteRange } from '../../core/byte-range.ts'
 import { createMd5Engine, type Md5Engine, slotBytes } from '../../hash/md5-engine.ts'
 import type { FetchedPart, FetchPart, SendPart, SentPart } from '../part-transport.ts'
@@ -30,7 +31,7 @@ export interface PartRunner {
   close(): Promise<void>
 }
 
-/** Reads one slot while the other is hashed. */
+/** Reads one slot while the other is hashed, one turn of the event loop each, so that others come up too. */
 async function hashRange(
   files: OpenFiles,
   md5: Md5Engine,
@@ -45,6 +46,7 @@ async function hashRange(
     return await files.use(path, 'read', async (file) => {
       for (let at = range.start, turn: 0 | 1 = 0; at < range.end; turn = turn === 0 ? 1 : 0) {
         await inUse[turn]
+        await nextTurn()
         signal?.throwIfAborted()
         const count = Math.min(slotBytes, range.end - at)
         const slot = pair.slots[turn]

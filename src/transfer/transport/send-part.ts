@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { setTimeout as wait } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises'
 import { rangeLength } from '../../core/byte-range.ts'
 import { normalizeMd5, unquoteEtag } from '../../core/checksum.ts'
 import { ScoreError } from '../../core/errors.ts'
@@ -60,8 +60,9 @@ async function throttle({ exchange, context, options }: Sending, count: number):
 }
 
 /**
- * Reads, hashes and writes slot by slot; a slot is filled again once it is both written and hashed. Ends early when the
- * store has answered. Returns whether the system has taken all bytes.
+ * Reads, hashes and writes slot by slot; a slot is filled again once it is both written and hashed. Each takes a turn of the
+ * event loop: where reads block and the system takes all that is written, no answer and no abort would ever come up
+ * otherwise. Ends early when the store has answered. Returns whether the system has taken all bytes.
  *
  * @throws what ended the exchange; what the reader throws
  */
@@ -72,6 +73,7 @@ async function sendBody(sending: Sending, answered: () => boolean): Promise<bool
   let taken = 0
   for (let at = 0, turn: 0 | 1 = 0; at < length; turn = turn === 0 ? 1 : 0) {
     await Promise.race([inUse[turn], exchange.response])
+    await nextTurn()
     const slot = pair.slots[turn]
     const count = Math.min(step, length - at)
     const view = slot.subarray(0, count)
