@@ -4,6 +4,7 @@ import { type Authorizer, type Catalogue, ScoreError, songError } from '../../sr
 import { bearerToken, hasAuthorization } from './bearer-token.ts'
 import { addReads, addWrites } from './catalogue-routes.ts'
 import { readJsonBody } from './json-body.ts'
+import { noteFailure } from './request-event.ts'
 import { describeProblem, songProblem } from './song-problem.ts'
 
 export interface CatalogueRouterOptions {
@@ -61,6 +62,7 @@ export function createCatalogueRouter(options: CatalogueRouterOptions): Middlewa
 
   addReads((path, handler) => {
     router.get(path, async (ctx) => {
+      ctx.state['route'] = path
       if (reads === 'token') {
         const token = bearerToken(ctx)
         if (token === undefined) throw new ScoreError('unauthenticated', 'this catalogue is read with an access token only')
@@ -72,6 +74,7 @@ export function createCatalogueRouter(options: CatalogueRouterOptions): Middlewa
 
   addWrites((method, path, body, handler) => {
     router[method](path, async (ctx) => {
+      ctx.state['route'] = path
       const study = ctx.params['study']
       await authorizer.authorize({ token: bearerToken(ctx), action: 'catalogue-write', ...(study === undefined ? {} : { study }) })
       const given = body === 'json' ? await bodyOf(ctx, bodyLimitBytes) : { value: undefined }
@@ -101,9 +104,8 @@ export function createCatalogueRouter(options: CatalogueRouterOptions): Middlewa
     try {
       await routes(ctx as RouterContext, async () => unmatched(ctx))
     } catch (error) {
-      const problem = describeProblem(error)
-      if (problem.status >= 500) ctx.app.emit('error', error, ctx)
-      refuse(ctx, problem)
+      noteFailure(ctx, error)
+      refuse(ctx, describeProblem(error))
     }
   }
 }

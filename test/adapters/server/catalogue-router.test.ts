@@ -307,6 +307,7 @@ suite('catalogue over HTTP', (test) => {
     ['GET', '/studies/S-1/files/nope', undefined, {}, 404, 'file.not.found'],
     ['GET', '/export/analysis/nope', undefined, {}, 404, 'analysis.id.not.found'],
     ['GET', '/schemas?limit=many', undefined, {}, 400, 'malformed.parameter'],
+    ['GET', '/entities/%zz', undefined, {}, 404, 'legacy.entity.not.found'],
     ['GET', '/studies/S-1/nothing/here', undefined, {}, 404, 'not.found'],
     ['DELETE', '/entities/x', undefined, {}, 405, 'method.not.allowed'],
     ['PUT', '/submit/S-1', {}, {}, 405, 'method.not.allowed'],
