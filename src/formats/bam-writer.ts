@@ -3,11 +3,14 @@ import type { BamRecord } from './bam-record.ts'
 import { recordFlags } from './bam-record.ts'
 import { encodeBamRecord, readRecordCore } from './bam-record-codec.ts'
 import { type BgzfWriterOptions, type ByteSink, createBgzfWriter } from './bgzf-writer.ts'
+import type { BinningScheme } from './binning.ts'
 import type { BinningIndex } from './binning-index.ts'
 import { createIndexBuilder } from './index-builder.ts'
 
 export interface BamWriterOptions extends BgzfWriterOptions {
   readonly header: BamHeader
+  /** Scheme of a CSI index, needed for references above 512 Mi bases; absent: a BAI index. */
+  readonly csiScheme?: BinningScheme
 }
 
 /** What was written. */
@@ -15,11 +18,11 @@ export interface WrittenBam {
   /** Bytes of the BAM file. */
   readonly size: number
   readonly records: number
-  /** Its BAI index; `encodeBai` makes the file of it. */
+  /** Its index; `encodeBai` or `encodeCsi` makes the file of it. */
   readonly index: BinningIndex
 }
 
-/** Writes a coordinate-sorted BAM file (SAMv1 4.2) and builds its BAI index on the way. */
+/** Writes a coordinate-sorted BAM file (SAMv1 4.2) and builds its index on the way. */
 export interface BamWriter {
   /**
    * Appends a record, given as plain data or as its encoded bytes. When it gives a promise, await it before the next call.
@@ -34,7 +37,7 @@ export interface BamWriter {
 /** @param sink takes the file's bytes in order. */
 export function createBamWriter(sink: ByteSink, options: BamWriterOptions): BamWriter {
   const bgzf = createBgzfWriter(sink, options)
-  const index = createIndexBuilder(options.header.references.length)
+  const index = createIndexBuilder(options.header.references.length, options.csiScheme)
   let records = 0
   let opening = bgzf.write(encodeBamHeader(options.header))
   // The header has blocks of its own, so that it can be replaced without touching a record's block.

@@ -1,4 +1,4 @@
-import { type BinningScheme, regionToBinRanges } from './binning.ts'
+import { addressableBases, type BinningScheme, parentBin, regionToBin, regionToBinRanges } from './binning.ts'
 import { type Chunk, mergeChunks } from './chunk.ts'
 import { compareVirtualOffsets, laterVirtualOffset, type VirtualOffset } from './virtual-offset.ts'
 
@@ -33,18 +33,21 @@ export interface BinningIndex {
 /** Where a record overlapping `start` or later can begin at the earliest. */
 function earliestOffset(reference: ReferenceIndex, start: number, scheme: BinningScheme): VirtualOffset {
   const none = { block: 0, within: 0 }
-  if (reference.lowest) {
-    // From the leaf up: an ancestor begins further left, so its entry is a lower bound too.
-    for (const { first } of regionToBinRanges(start, start + 1, scheme).reverse()) {
-      const lowest = reference.lowest.get(first)
-      if (lowest) return lowest
-    }
-    return none
-  }
+  if (reference.lowest) return lowestOffset(reference.lowest, start, scheme) ?? none
   let window = Math.min(Math.floor(start / 2 ** scheme.minShift), reference.linear.length - 1)
   // Some writers leave windows without records zero; the nearest one to the left is still a lower bound.
   while (window > 0 && reference.linear[window]?.block === 0 && reference.linear[window]?.within === 0) window -= 1
   return reference.linear[window] ?? none
+}
+
+/** The nearest indexed bin to the left of the leaf, else of its parent, and so on: entries rise with the place, so each is a lower bound. */
+function lowestOffset(lowest: ReadonlyMap<number, VirtualOffset>, start: number, scheme: BinningScheme): VirtualOffset | undefined {
+  let bin = regionToBin(start, start + 1, scheme)
+  while (bin > 0 && !lowest.has(bin)) {
+    const parent = parentBin(bin)
+    bin = bin > parent * 8 + 1 ? bin - 1 : parent
+  }
+  return lowest.get(bin)
 }
 
 /**
@@ -55,7 +58,7 @@ function earliestOffset(reference: ReferenceIndex, start: number, scheme: Binnin
  */
 export function chunksOverlapping(index: BinningIndex, referenceId: number, start: number, end: number, gapBytes = 0): Chunk[] {
   const reference = index.references[referenceId]
-  if (!reference || end <= start) return []
+  if (!reference || end <= start || start >= addressableBases(index.scheme)) return []
   const earliest = earliestOffset(reference, Math.max(0, start), index.scheme)
   const ranges = regionToBinRanges(start, end, index.scheme)
   const found: Chunk[] = []

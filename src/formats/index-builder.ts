@@ -1,6 +1,6 @@
 import { ScoreError } from '../core/errors.ts'
 import type { WritePosition } from './bgzf-writer.ts'
-import { addressableBases, type BinningScheme, baiScheme, firstBinOfLevel, parentBin, regionToBin } from './binning.ts'
+import { addressableBases, type BinningScheme, baiScheme, binToRegion, firstBinOfLevel, parentBin, regionToBin } from './binning.ts'
 import type { BinningIndex, ReferenceIndex, ReferenceStatistics } from './binning-index.ts'
 import type { Chunk } from './chunk.ts'
 import { compareVirtualOffsets, laterVirtualOffset, type VirtualOffset } from './virtual-offset.ts'
@@ -16,7 +16,7 @@ export interface IndexedRecord {
   readonly mapped: boolean
 }
 
-/** Builds a BAI while a sorted BAM is written, to the chunk as htslib does (SAMv1 5.2). */
+/** Builds a BAI or CSI while a sorted BAM is written, to the chunk as htslib does (SAMv1 5.2). */
 export interface IndexBuilder {
   /** @throws `invalid-request` when the record is out of order, or behind the scheme's last base. */
   add(record: IndexedRecord, start: WritePosition): void
@@ -54,7 +54,9 @@ function requireRoom({ referenceId, position, end }: IndexedRecord, scheme: Binn
   )
 }
 
-export function createIndexBuilder(referenceCount: number, scheme: BinningScheme = baiScheme): IndexBuilder {
+/** @param scheme absent for BAI; CSI takes any, such as {@link csiSchemeFor} gives. */
+export function createIndexBuilder(referenceCount: number, csiScheme?: BinningScheme): IndexBuilder {
+  const scheme = csiScheme ?? baiScheme
   const references: (OpenReference | undefined)[] = Array.from({ length: referenceCount })
   const window = 2 ** scheme.minShift
   let current: OpenReference | undefined
@@ -110,7 +112,7 @@ export function createIndexBuilder(referenceCount: number, scheme: BinningScheme
     },
     finish(end, resolve) {
       closeBin(end)
-      return { scheme, references: references.map((open) => settle(open, scheme, resolve)), unplaced }
+      return { scheme, references: references.map((open) => settle(open, scheme, csiScheme !== undefined, resolve)), unplaced }
     },
   }
 }
@@ -118,9 +120,10 @@ export function createIndexBuilder(referenceCount: number, scheme: BinningScheme
 function settle(
   open: OpenReference | undefined,
   scheme: BinningScheme,
+  isCsi: boolean,
   resolve: (position: WritePosition) => VirtualOffset,
 ): ReferenceIndex {
-  if (!open) return { bins: new Map(), linear: [] }
+  if (!open) return { bins: new Map(), linear: [], ...(isCsi && { lowest: new Map() }) }
   const place = ({ start, end }: OpenChunk): Chunk => ({ start: resolve(start), end: resolve(end) })
   const bins = new Map([...open.bins].map(([bin, chunks]) => [bin, chunks.map(place)]))
   joinSmallBins(bins, scheme)
@@ -132,7 +135,10 @@ function settle(
     linear[at] = own ? resolve(own) : (linear[at + 1] as VirtualOffset)
   }
   const statistics: ReferenceStatistics = { span: place(open), mapped: open.mapped, unmapped: open.unmapped }
-  return { bins, linear, statistics }
+  if (!isCsi) return { bins, linear, statistics }
+  const window = 2 ** scheme.minShift
+  const lowest = new Map([...bins.keys()].map((bin) => [bin, linear[binToRegion(bin, scheme).start / window] as VirtualOffset]))
+  return { bins, linear: [], lowest, statistics }
 }
 
 /** Moves the chunks of small bins to their parents, where these exist, from the leaves up. */

@@ -168,7 +168,7 @@ suite('BAI', (test) => {
     refused(patched(4, -1), /-1 for its number of references/)
     refused(patched(4, 2 ** 30), /number of references/)
     refused(patched(8, 2 ** 30), /number of bins/)
-    refused(patched(12, 40_000), /bin 40000/)
+    refused(patched(12, 40_000), /40000 is none of BAI's bins/)
     refused(patched(16, 2 ** 30), /number of chunks/)
   })
 

@@ -5,6 +5,7 @@ import { createBamReader } from '../../src/formats/bam-reader.ts'
 import type { BamRecord, BamTag } from '../../src/formats/bam-record.ts'
 import { decodeBamRecord } from '../../src/formats/bam-record-codec.ts'
 import { createBamWriter, type WrittenBam } from '../../src/formats/bam-writer.ts'
+import type { BinningScheme } from '../../src/formats/binning.ts'
 import type { CigarCode, CigarOperation } from '../../src/formats/cigar.ts'
 
 /** Seeded numbers (mulberry32), so that a failing property test fails again. */
@@ -123,12 +124,18 @@ export interface MadeBam extends WrittenBam {
   readonly bai: Uint8Array
 }
 
-export async function makeBam(records: readonly (BamRecord | Uint8Array)[], header = fixtureHeader, level = 6): Promise<MadeBam> {
+/** @param csiScheme makes `index` one for CSI; `bai` is empty then. */
+export async function makeBam(
+  records: readonly (BamRecord | Uint8Array)[],
+  header = fixtureHeader,
+  level = 6,
+  csiScheme?: BinningScheme,
+): Promise<MadeBam> {
   const pieces: Uint8Array[] = []
-  const writer = createBamWriter((bytes) => void pieces.push(bytes), { header, level })
+  const writer = createBamWriter((bytes) => void pieces.push(bytes), { header, level, ...(csiScheme && { csiScheme }) })
   for (const record of records) await writer.write(record)
   const written = await writer.finish()
-  return { ...written, bam: Buffer.concat(pieces), bai: encodeBai(written.index) }
+  return { ...written, bam: Buffer.concat(pieces), bai: csiScheme ? new Uint8Array(0) : encodeBai(written.index) }
 }
 
 export async function readAll(bam: Uint8Array, name?: string): Promise<BamRecord[]> {

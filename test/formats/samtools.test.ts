@@ -4,7 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { parseBai } from '../../src/formats/bai.ts'
+import { createBgzfWriter } from '../../src/formats/bgzf-writer.ts'
 import type { BinningIndex } from '../../src/formats/binning-index.ts'
+import { csiSchemeFor, encodeCsi } from '../../src/formats/csi.ts'
+import { parseIndex } from '../../src/formats/parse-index.ts'
 import { formatSamRecord } from '../../src/formats/sam-text.ts'
 import { suite } from '../support/suite.ts'
 import { createRandom, everyTag, fixtureHeader, makeBam, randomRecord, readAll, sortedRecords } from './bam-fixture.ts'
@@ -30,9 +33,11 @@ function firstDifference(theirs: readonly string[], ours: readonly string[]): un
 function flatten(index: BinningIndex): unknown {
   return {
     unplaced: index.unplaced,
-    references: index.references.map(({ bins, linear, statistics }) => ({
+    scheme: index.scheme,
+    references: index.references.map(({ bins, linear, lowest, statistics }) => ({
       bins: [...bins].sort(([a], [b]) => a - b),
       linear,
+      lowest: [...(lowest ?? [])].sort(([a], [b]) => a - b),
       statistics: statistics && { ...statistics },
     })),
   }
@@ -80,6 +85,28 @@ suite('formats agree with samtools', (plain) => {
     const theirs = parseBai(readFileSync(join(folder, 'theirs.bai')))
     assert.equal(flatten(made.index), flatten(theirs))
   })
+
+  for (const minShift of [14, 12]) {
+    test(`builds the same CSI index, chunk for chunk (min_shift ${minShift})`, async () => {
+      const scheme = csiSchemeFor(2_000_000, minShift)
+      const { index } = await makeBam(records, fixtureHeader, 6, scheme)
+      samtools('index', '-c', '-m', String(minShift), bam, join(folder, 'theirs.csi'))
+      assert.equal(flatten(index), flatten(await parseIndex(readFileSync(join(folder, 'theirs.csi')))))
+      const pieces: Uint8Array[] = []
+      const writer = createBgzfWriter((bytes) => void pieces.push(bytes))
+      await writer.write(encodeCsi(index))
+      await writer.finish()
+      writeFileSync(join(folder, 'ours.csi'), Buffer.concat(pieces))
+      for (const region of ['ctgA:1-20000', 'ctgA:1,500,000-1,700,000', '{HLA:A*01}:1000-9000'])
+        assert.equal(
+          firstDifference(
+            samtools('view', '-X', bam, join(folder, 'theirs.csi'), region).split('\n'),
+            samtools('view', '-X', bam, join(folder, 'ours.csi'), region).split('\n'),
+          ),
+          undefined,
+        )
+    })
+  }
 
   test('idxstats reads our index', () => {
     const count = (wanted: number, unmapped: boolean): number =>
