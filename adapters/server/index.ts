@@ -3,5 +3,5 @@
 export { type CatalogueRouterOptions, createCatalogueRouter } from './catalogue-router.ts'
 export type { RequestEvent } from './request-event.ts'
 export { createScoreMiddleware, type ScoreMiddlewareOptions } from './score-middleware.ts'
-export { createScoreServer, type ScoreServer, type ScoreServerOptions, type ServedScoreAt } from './score-server.ts'
+export { createScoreServer, type Listening, type ScoreServer, type ScoreServerOptions, type ServedScoreAt } from './score-server.ts'
 export type { ServedScore } from './served-score.ts'

@@ -18,20 +18,26 @@ export interface ScoreServerOptions extends ScoreMiddlewareOptions {
   readonly trustProxy?: boolean
 }
 
-export interface ScoreServer {
+export interface Listening<Score extends ServedScore> {
+  /** The address that was bound, with the prefix, such as `http://127.0.0.1:5431`. */
+  readonly url: string
+  /** What is served there. */
+  readonly score: Score
+}
+
+export interface ScoreServer<Score extends ServedScore = ServedScore> {
   /**
    * Binds the port and serves.
    *
-   * @returns the address that was bound, with the prefix, such as `http://127.0.0.1:5431`.
-   * @throws `invalid-configuration` when the port is taken or may not be bound.
+   * @throws `invalid-configuration` when the port is taken or may not be bound; what the making of the service throws.
    */
-  listen(): Promise<{ readonly url: string }>
+  listen(): Promise<Listening<Score>>
   /** Takes no new requests, lets those that run end within the deadline (default 10 s), then cuts them off. */
   close(options?: { readonly deadlineSeconds?: number }): Promise<void>
 }
 
 /** A service that needs to know its own address before it can be made, for the URLs that it signs. */
-export type ServedScoreAt = (url: string) => ServedScore | Promise<ServedScore>
+export type ServedScoreAt<Score extends ServedScore = ServedScore> = (url: string) => Score | Promise<Score>
 
 /** Long enough for a load balancer's idle connections, which are 60 s at most places. */
 const keepAliveMs = 65_000
@@ -102,7 +108,10 @@ async function drain(server: Server, deadlineSeconds: number): Promise<void> {
  *
  * No time limit but silence cuts a slow transfer; see `stallSeconds`.
  */
-export function createScoreServer(score: ServedScore | ServedScoreAt, options: ScoreServerOptions = {}): ScoreServer {
+export function createScoreServer<Score extends ServedScore>(
+  score: Score | ServedScoreAt<Score>,
+  options: ScoreServerOptions = {},
+): ScoreServer<Score> {
   const { host = '127.0.0.1', port = 5431 } = options
   let resolveListener: (listener: RequestListener) => void = () => undefined
   const ready = new Promise<RequestListener>((resolve) => {
@@ -119,14 +128,15 @@ export function createScoreServer(score: ServedScore | ServedScoreAt, options: S
   return {
     async listen() {
       const url = `${await bind(server, host, port)}${(options.prefix ?? '').replace(/\/+$/, '')}`
-      if (typeof score !== 'function') return { url }
+      if (typeof score !== 'function') return { url, score }
       try {
-        resolveListener(createListener(await score(url), options))
+        const made = await score(url)
+        resolveListener(createListener(made, options))
+        return { url, score: made }
       } catch (error) {
         await drain(server, 0)
         throw error
       }
-      return { url }
     },
     async close({ deadlineSeconds = 10 } = {}) {
       closing = true

@@ -22,22 +22,12 @@ export async function serveFolder(
   options: { readonly embedded?: Partial<EmbeddedOptions>; readonly server?: ScoreServerOptions } = {},
 ): Promise<ServedFolder> {
   const dataDir = await mkdtemp(join(tmpdir(), 'score-data-'))
-  let score: EmbeddedScore | undefined
   const server = createScoreServer(
-    async (url) => {
-      score = await openEmbeddedScore({
-        dataDir,
-        publicUrl: url,
-        durable: false,
-        partPlan: { floorBytes: 1000, partSizeBytes: 1000 },
-        ...options.embedded,
-      })
-      return score
-    },
+    (publicUrl) =>
+      openEmbeddedScore({ dataDir, publicUrl, durable: false, partPlan: { floorBytes: 1000, partSizeBytes: 1000 }, ...options.embedded }),
     { port: 0, ...options.server },
   )
-  const { url } = await server.listen()
-  if (!score) throw new Error('the server did not ask for its service')
+  const { url, score } = await server.listen()
   const { catalogue } = score
   await catalogue.ensureStudy(study)
   let count = 0
@@ -62,7 +52,7 @@ export async function serveFolder(
     unpublish: async (objectId) => catalogue.unpublish(study, await analysisOf(objectId)),
     async close() {
       await server.close({ deadlineSeconds: 1 })
-      await score?.close()
+      await score.close()
       await rm(dataDir, { recursive: true })
     },
   }
