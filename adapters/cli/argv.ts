@@ -60,8 +60,8 @@ function assign(scope: Scope, key: string, spec: OptionSpec, value: string): voi
   const name = optionName(key)
   const held = scope.assigned.get(key)
   if (spec.kind === 'object-ids') {
-    const ids = value.split(',').map((id) => id.trim())
-    const checked = ids.filter((id) => id !== '').map((id) => checkValue(spec, name, id, scope.value))
+    const ids = value.includes(',') ? value.split(',').filter((id) => id.trim() !== '') : [value]
+    const checked = ids.map((id) => checkValue(spec, name, id.trim(), scope.value))
     scope.assigned.set(key, [...(held ?? []), ...checked])
     return
   }
@@ -195,13 +195,21 @@ function takeGlobals(scope: Scope, tokens: readonly string[]): number {
   return at
 }
 
+function asksForHelp(token: string, strict: boolean): boolean {
+  return token === '--help' || (!strict && token === '-h')
+}
+
+function takePositional(token: string, { value, command }: Scope, spec: CommandSpec): string {
+  if (spec.positionals && !(value.strict && spec.positionals.scoreOnly)) return token
+  throw refusal(value.texts.stray(token, command ?? ''))
+}
+
 function takeCommand(globals: Scope, own: Scope, spec: CommandSpec, tokens: readonly string[]): string[] {
   const positionals: string[] = []
-  const command = own.command as string
   let at = 0
   while (at < tokens.length) {
     const token = tokens[at] as string
-    if (token === '--help' || (!own.value.strict && token === '-h')) {
+    if (asksForHelp(token, own.value.strict)) {
       globals.assigned.set('help', ['true'])
       return []
     }
@@ -212,8 +220,7 @@ function takeCommand(globals: Scope, own: Scope, spec: CommandSpec, tokens: read
     } else if (token.startsWith('-') && token !== '-') {
       at = own.value.strict ? takeStrictly(own, tokens, at) : takeFriendly([own, globals], tokens, at)
     } else {
-      if (!spec.positionals || (own.value.strict && spec.positionals.scoreOnly)) throw refusal(own.value.texts.stray(token, command))
-      positionals.push(token)
+      positionals.push(takePositional(token, own, spec))
       at++
     }
   }

@@ -60,10 +60,11 @@ async function tokenSetting(config: Config, server: LocalServer | undefined, wan
     const path = resolve(cwd, globals.tokenFile)
     return { value: await readToken(path, 'option --token-file'), source: { kind: 'option', name: '--token-file' } }
   }
-  const { accessToken } = config.settings
+  const { accessToken, 'storage.url': storage } = config.settings
+  // A server that was found and not named is no server that a token in the environment was meant for.
+  const found = globals.data !== undefined || !isSet(storage)
   const decided = accessToken.source.kind === 'environment' || isSet(accessToken)
-  if (decided && globals.data === undefined) return accessToken
-  if (!server) return accessToken
+  if (!server || (decided && !found)) return accessToken
   return {
     value: await readToken(server.tokenPath, `of the local server ${server.url}`),
     source: { kind: 'local-server', name: server.path },

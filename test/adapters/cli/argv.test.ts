@@ -53,6 +53,7 @@ const strictRefusals: readonly (readonly [argv: readonly string[], message: stri
   [download('--length', '9223372036854775808'), '"--length": couldn\'t convert "9223372036854775808" to a long'],
   [download('--output-layout', 'xxx'), '"--output-layout": couldn\'t convert "xxx" to a value in [bundle, filename, id]'],
   [download('--object-id', 'xxx'), 'Invalid option: --object-id: xxx is not a valid UUID'],
+  [download('--object-id', ''), 'Invalid option: --object-id:  is not a valid UUID'],
   [['upload', '--object-id', `${id}0`], `Invalid option: --object-id: ${id}0 is not a valid UUID`],
   [['upload', '--file', 'gone.bam'], `Invalid option: --file: ${cwd}/gone.bam does not exist`],
   [['upload', '--file', 'there'], `Invalid option: --file: ${cwd}/there is not a file`],

@@ -175,7 +175,7 @@ const refusals: readonly Refusal[] = [
   {
     name: 'a token that is wrong',
     args: () => ['upload', '--study', 'S', 'hidden.bin'],
-    options: () => ({ env: { ACCESSTOKEN: 'quite-the-wrong-token' } }),
+    options: () => ({ env: { STORAGE_URL: world.url, ACCESSTOKEN: 'quite-the-wrong-token' } }),
     code: 3,
     says: /token/,
   },
@@ -517,6 +517,11 @@ suite('commands against a server', (test) => {
     thief.close()
     thief.closeAllConnections()
     assert.is(sent, 'nothing')
+  })
+
+  test('a server that is found brings its own token, whatever the environment holds for another', async () => {
+    const ended = await world.run(['status', hiddenId], { env: { ACCESSTOKEN: 'token-of-some-other-place' } })
+    assert.is(ended.code, 0, ended.stderr)
   })
 
   test('info names the sources and hides the token', async () => {
