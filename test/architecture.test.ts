@@ -36,6 +36,8 @@ const plan: HousePlan = {
   },
   testFolders: ['support', 'fixtures', 'contract', 'types', 'examples', 'bench', 'compat', 'services', 'mount', 'slow'],
   wireNames: ['projectCode', 'gnosId', 'sourceMd5', 'objectMd5', 'partSize'],
+  // Compared with times of files, and with an answer's Date, in threads that no function reaches.
+  clockEdges: ['src/storage/local/object-record.ts', 'src/transfer/transport/', 'src/testing/'],
   wireEdges: ['src/wire/', 'src/metadata/', 'adapters/server/'],
 }
 

@@ -55,6 +55,12 @@ suite('package', (test) => {
     assert.match(readFileSync(join(root, 'LICENSE'), 'utf8'), /GNU AFFERO GENERAL PUBLIC LICENSE\nVersion 3/)
   })
 
+  test('threads find their file beside the chunks', () => {
+    const thread = readFileSync(join(root, 'src/transfer/transport/thread.ts'), 'utf8')
+    const [, name = ''] = /new URL\('\.\/([\w-]+)\.js', import\.meta\.url\)/.exec(thread) ?? []
+    assert.is(entries[name], 'src/transfer/transport/worker.ts')
+  })
+
   test('every install script of a dependency was decided on', () => {
     const scripted = Object.entries(lock.packages).filter(([, { hasInstallScript }]) => hasInstallScript === true)
     assert.ok(scripted.length > 0)
