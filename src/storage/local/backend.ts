@@ -70,7 +70,7 @@ function checkedRange(range: ByteRange | undefined, size: number, address: Objec
 }
 
 /**
- * The object store of a single machine, or of several over one shared folder (docs/decisions/0002-local-store-layout.md).
+ * The object store of a single machine, or of several over one shared folder (docs/decisions/0004-local-store-layout.md).
  * What is visible is whole: a `kill -9` at any moment leaves the old object or the new one. ETags are those of S3.
  *
  * Two limits of its own: a key between slashes may take 249 bytes on disk, and of two keys that were *put*, none may be a

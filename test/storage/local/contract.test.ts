@@ -11,7 +11,7 @@ import { serveStore } from './store-server.ts'
 const deviations = [
   {
     caseName: 'one key may be a folder of another',
-    reason: 'keys are paths here, so that people can look into a store; a file cannot be a folder (docs/decisions/0002)',
+    reason: 'keys are paths here, so that people can look into a store; a file cannot be a folder (docs/decisions/0004)',
   },
 ]
 
