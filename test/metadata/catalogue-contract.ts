@@ -200,6 +200,8 @@ export function catalogueContract(test: SuiteApi<Record<string, unknown>>, open:
     await subject.catalogue.suppress(study, analysisId)
     await rejects(subject.catalogue.unpublish(study, analysisId), 'analysis-state', 'suppressed.state.transition')
     await rejects(subject.catalogue.publish(study, analysisId), 'analysis-state', 'suppressed.state.transition')
+    subject.stored.clear()
+    await rejects(subject.catalogue.publish(study, analysisId), 'analysis-state', 'suppressed.state.transition')
     assert.is(await state(), 'SUPPRESSED')
     assert.is((await listAll(subject.catalogue.entities({ analysisId }))).length, 1)
   })
