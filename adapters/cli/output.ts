@@ -58,7 +58,7 @@ export function createOutput(options: OutputOptions): Output {
     json,
     interactive,
     showsProgress: people && !options.quiet,
-    columns: stderr.columns ?? 80,
+    columns: stderr.columns || 80,
     data: (text) => void stdout.write(text),
     event: (value) => {
       if (json) stdout.write(`${JSON.stringify(value)}\n`)
@@ -79,7 +79,7 @@ export function createOutput(options: OutputOptions): Output {
     },
     progressLine: (text) => {
       if (!people) return
-      const fitted = text.slice(0, Math.max(10, (stderr.columns ?? 80) - 1))
+      const fitted = text.slice(0, Math.max(10, (stderr.columns || 80) - 1))
       stderr.write(`\r${fitted.padEnd(drawn)}`)
       drawn = Math.max(drawn, fitted.length)
     },

@@ -17,9 +17,9 @@ mkdirSync(join(cwd, 'xdg/score'), { recursive: true })
 const write = (name: string, text: string): void => writeFileSync(join(cwd, name), text)
 write(
   'conf/application.properties',
-  'accessToken=\nstorage.url = http://file\ntransport.parallel=3\nmetadata.url=$' + '{SONG:http://fallback}\n',
+  'accessToken=\nstorage.url = http://file\ntransport.parallel=3\nportal.url=\nclient.ansi=\nmetadata.url=$' + '{SONG:http://fallback}\n',
 )
-write('conf/application.yml', 'storage:\n  url: http://weaker\n  retry-number: 4\n')
+write('conf/application.yml', 'storage:\n  url: http://weaker\n  retry-number: 4\nportal.url: http://portal\n')
 write('conf/application-collab.yml', 'storage:\n  url: http://collab\n')
 write('dotted.yml', 'storage.url: http://dotted\nclient:\n  accessToken: nested-token\n')
 write('profiles.yml', 'storage.url: http://base\n---\nspring.config.activate.on-profile: aws\nstorage.url: http://aws\n')
@@ -108,6 +108,14 @@ const rows: readonly Row[] = [
     value: 'http://fallback',
     source: `file ${properties}`,
   },
+  {
+    name: 'an empty value loses to a weaker file',
+    environment: { SCORE_CONFIG: conf },
+    key: 'portal.url',
+    value: 'http://portal',
+    source: `file ${join(conf, 'application.yml')}`,
+  },
+  { name: 'and to the default', environment: { SCORE_CONFIG: conf }, key: 'client.ansi', value: 'true', source: 'default' },
   {
     name: 'an empty token in the file loses to the environment',
     environment: { SCORE_CONFIG: conf, ACCESSTOKEN: 't' },
