@@ -1,13 +1,13 @@
 const everyMs = 100
-const everyBytes = 1024 * 1024
 
-/** Gathers small counts, so that a message is sent once per MiB or tenth of a second, whichever comes first. */
+/** Gathers small counts: a message wakes the other thread up, which costs more than the count is worth. */
 export interface ByteReports {
   add(count: number): void
   /** Sends what is left. */
   flush(): void
 }
 
+/** Sends what came together at most ten times a second. */
 export function createByteReports(send: (count: number) => void, now: () => number = () => performance.now()): ByteReports {
   let gathered = 0
   let lastMs = now()
@@ -19,7 +19,7 @@ export function createByteReports(send: (count: number) => void, now: () => numb
   return {
     add(count) {
       gathered += count
-      if (Math.abs(gathered) >= everyBytes || now() - lastMs >= everyMs) flush()
+      if (now() - lastMs >= everyMs) flush()
     },
     flush,
   }
