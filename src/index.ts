@@ -26,6 +26,7 @@ export { type PartPlanOptions, planParts } from './core/part-plan.ts'
 export { type PoolOptions, runPool } from './core/pool.ts'
 export type { ProgressEvent, ProgressSink } from './core/progress.ts'
 export { maskSecret, redactText, redactUrl } from './core/redact.ts'
+export { createRegionParser, formatRegion, mergeRegions, parseBed, type Region, unboundedEnd, unplacedReference } from './core/region.ts'
 export type { RetryNotice, RetryPolicy } from './core/retry.ts'
 // files
 export { ownProcess, type ProcessIdentity, processState } from './files/process-identity.ts'

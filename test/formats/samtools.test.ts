@@ -3,7 +3,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
+import { createRegionParser } from '../../src/core/region.ts'
 import { parseBai } from '../../src/formats/bai.ts'
+import { encodeBamRecord, readRecordCore } from '../../src/formats/bam-record-codec.ts'
 import { createBgzfWriter } from '../../src/formats/bgzf-writer.ts'
 import type { BinningIndex } from '../../src/formats/binning-index.ts'
 import { csiSchemeFor, encodeCsi } from '../../src/formats/csi.ts'
@@ -129,6 +131,41 @@ suite('formats agree with samtools', (plain) => {
       samtools('view', '-X', '-c', bam, `${bam}.bai`, '*').trim(),
       String(records.filter(({ referenceId }) => referenceId < 0).length),
     )
+  })
+
+  test('regions in text mean the same', () => {
+    const parse = createRegionParser(fixtureHeader.references.map(({ name }) => name))
+    for (const text of [
+      'ctgA',
+      'ctgA:0',
+      'ctgA:0-100000',
+      'ctgA:1-100000',
+      'ctgA:700000',
+      'ctgA:700000-',
+      'ctgA:-20000',
+      'ctgA:1,000,000-1,500,000',
+      'ctgA:1e3-1.5M',
+      'ctgA:1k-900k',
+      'HLA:A*01',
+      'HLA:A*01:1-20000',
+      '{HLA:A*01}:1-20000',
+      '{ctgA}',
+      'empty',
+      'ctgA:2000000-9000000000',
+      '*',
+    ]) {
+      const { reference, start, end } = parse(text)
+      const id = fixtureHeader.references.findIndex(({ name }) => name === reference)
+      const inside = records.filter((record) => {
+        const core = readRecordCore(new DataView(Uint8Array.from(encodeBamRecord(record)).buffer))
+        return core.referenceId === id && (id < 0 || (core.position < end && core.end > start))
+      })
+      assert.is(samtools('view', '-c', bam, text).trim(), String(inside.length), text)
+    }
+    for (const text of ['ctgA:200-100', 'ctgA:1-2-3', 'ctgA:1 -6', 'ctgZ', 'HLA']) {
+      assert.throws(() => parse(text))
+      assert.ok(spawnSync('samtools', ['view', '-c', bam, text]).stderr.length > 0, text)
+    }
   })
 
   test('floats of every magnitude are written alike', async () => {
