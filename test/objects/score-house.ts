@@ -113,10 +113,10 @@ export function createTestVerifier(): TokenVerifier {
 /** Every call to the store by name, and what to do instead of it. */
 export interface StoreTap {
   readonly calls: string[]
-  /** Throws to make a call fail before it does anything. */
-  before: ((call: string, key: string) => void | Promise<void>) | undefined
+  /** Throws to make a call (counted from 1) fail before it does anything. */
+  before: ((call: string, key: string, index: number) => void | Promise<void>) | undefined
   /** Throws to lose the answer of a call that was carried out. */
-  after: ((call: string, key: string) => void | Promise<void>) | undefined
+  after: ((call: string, key: string, index: number) => void | Promise<void>) | undefined
 }
 
 function keyOf(argument: unknown): string {
@@ -128,18 +128,18 @@ export function tapStore<Backend extends StorageBackend>(inner: Backend): Backen
   const wrapped = { ...inner, tap } as unknown as Record<string, unknown>
   for (const name of ['head', 'put', 'delete', 'createMultipart', 'completeMultipart', 'abortMultipart'] as const)
     wrapped[name] = async (...args: unknown[]) => {
-      tap.calls.push(`${name} ${keyOf(args[0])}`)
-      await tap.before?.(name, keyOf(args[0]))
+      const index = tap.calls.push(`${name} ${keyOf(args[0])}`)
+      await tap.before?.(name, keyOf(args[0]), index)
       const result = await (inner[name] as (...rest: unknown[]) => Promise<unknown>)(...args)
-      await tap.after?.(name, keyOf(args[0]))
+      await tap.after?.(name, keyOf(args[0]), index)
       return result
     }
   for (const name of ['get', 'list', 'listFolders', 'listParts'] as const)
     wrapped[name] = async function* (...args: unknown[]) {
-      tap.calls.push(`${name} ${keyOf(args[0])}`)
-      await tap.before?.(name, keyOf(args[0]))
+      const index = tap.calls.push(`${name} ${keyOf(args[0])}`)
+      await tap.before?.(name, keyOf(args[0]), index)
       yield* (inner[name] as (...rest: unknown[]) => AsyncIterable<unknown>)(...args)
-      await tap.after?.(name, keyOf(args[0]))
+      await tap.after?.(name, keyOf(args[0]), index)
     }
   return wrapped as unknown as Backend & { readonly tap: StoreTap }
 }

@@ -1,0 +1,112 @@
+import * as assert from 'uvu/assert'
+import type { ScoreApi } from '../../src/api/score-api.ts'
+import { createOpenAuthorizer } from '../../src/auth/open-authorizer.ts'
+import { md5Hex } from '../../src/core/checksum.ts'
+import { isScoreError } from '../../src/core/errors.ts'
+import type { ObjectSpec, SignedPart, UploadProgress } from '../../src/core/object-spec.ts'
+import { createScoreService } from '../../src/objects/score-service.ts'
+import { sweepStaleUploads } from '../../src/objects/stale-uploads.ts'
+import { suite } from '../support/suite.ts'
+import { bytes, collect, type House, ids, openHouse, partPlan, tapStore } from './score-house.ts'
+
+class Killed extends Error {}
+
+/** A server that dies at its n-th call to the store: just before it is made, or just after it was carried out. */
+function mortalServer(house: House, diesAt: number, when: 'before' | 'after'): { readonly api: ScoreApi; readonly calls: () => number } {
+  const store = tapStore(house.store)
+  let dead = false
+  const die = (): never => {
+    dead = true
+    throw new Killed('kill -9')
+  }
+  store.tap.before = (_call, _key, index) => {
+    if (dead || (when === 'before' && index === diesAt)) die()
+  }
+  store.tap.after = (_call, _key, index) => {
+    if (dead || (when === 'after' && index === diesAt)) die()
+  }
+  const service = createScoreService({
+    backend: store,
+    layout: house.layout,
+    metadata: house.catalogue,
+    authorizer: createOpenAuthorizer(),
+    partPlan,
+  })
+  return { api: service.as(undefined), calls: () => store.tap.calls.length }
+}
+
+async function sendMissing(house: House, api: ScoreApi, upload: UploadProgress | ObjectSpec<SignedPart>, body: Buffer): Promise<void> {
+  for (const part of upload.parts)
+    if (part.md5 === undefined) await api.finalizePart(upload, await house.send(part, body.subarray(part.range.start, part.range.end)))
+  await api.finalizeUpload(upload)
+}
+
+/** What a client does that knows nothing: goes on with what there is, else begins. */
+async function uploadAgain(house: House, api: ScoreApi, body: Buffer, overwrite: boolean): Promise<void> {
+  const request = { objectId: ids.a, size: body.length }
+  try {
+    await sendMissing(house, api, await api.resumeUpload(request), body)
+  } catch (error) {
+    if (!isScoreError(error, 'upload-not-found')) throw error
+    try {
+      await sendMissing(house, api, await api.openUpload({ ...request, md5: md5Hex(body), overwrite }), body)
+    } catch (again) {
+      // The first run had come to its end, and only its answer was lost.
+      if (!isScoreError(again, 'object-exists')) throw again
+    }
+  }
+}
+
+/** @returns whether it died, and how many calls it had made until then. */
+async function crash(
+  diesAt: number,
+  when: 'before' | 'after',
+  overwrite: boolean,
+): Promise<{ readonly died: boolean; readonly calls: number }> {
+  const house = await openHouse()
+  if (overwrite) await house.upload(ids.a, bytes(15, 9))
+  const body = bytes(25)
+  const first = mortalServer(house, diesAt, when)
+  let died = false
+  try {
+    await sendMissing(house, first.api, await first.api.openUpload({ objectId: ids.a, size: 25, md5: md5Hex(body), overwrite }), body)
+  } catch (error) {
+    if (!(error instanceof Killed)) throw error
+    died = true
+    const described = await house.api.describeObject(ids.a).catch((failure: unknown) => {
+      if (isScoreError(failure, 'object-not-found')) return undefined
+      throw failure
+    })
+    // Old bytes with old sums, new ones with new, or no sums: never a mixture.
+    if (described?.md5 !== undefined) assert.is(described.md5, md5Hex(described.size === 25 ? body : bytes(15, 9)))
+  }
+  house.advance(1000)
+  await uploadAgain(house, house.api, body, overwrite)
+  house.catalogue.states.set('AN-1', 'PUBLISHED')
+  const spec = await house.api.downloadSpec({ objectId: ids.a })
+  assert.equal([spec.size, spec.md5], [25, md5Hex(body)])
+  assert.ok(spec.parts.every((part) => part.md5 === md5Hex(body.subarray(part.range.start, part.range.end))))
+  for (const part of spec.parts) {
+    const answer = await house.store.send(part.url, { headers: { range: `bytes=${part.range.start}-${part.range.end - 1}` } })
+    assert.equal(Buffer.from(await answer.arrayBuffer()), body.subarray(part.range.start, part.range.end))
+  }
+  house.advance(8 * 86_400_000)
+  await sweepStaleUploads({ backend: house.store, layout: house.layout, now: house.now })
+  assert.equal(
+    (await collect(house.store.list({ bucket: 'state', key: '' }))).map((row) => row.key),
+    [`data/${ids.a}.meta`],
+  )
+  return { died, calls: first.calls() }
+}
+
+suite('a server that is killed at any call to its store', (test) => {
+  for (const overwrite of [false, true])
+    for (const when of ['before', 'after'] as const)
+      test(`${overwrite ? 'a replacement' : 'a new object'}, killed ${when} each call: the next server finishes it, nothing is left over`, async () => {
+        const { calls } = await crash(Number.POSITIVE_INFINITY, when, overwrite)
+        assert.ok(calls > 20, `only ${calls} moments`)
+        let deaths = 0
+        for (let diesAt = 1; diesAt <= calls; diesAt++) if ((await crash(diesAt, when, overwrite)).died) deaths++
+        assert.is(deaths, calls)
+      })
+})
