@@ -2,7 +2,7 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { CallOptions } from '../../core/call-options.ts'
 import { ScoreError } from '../../core/errors.ts'
-import { discard, syncDirectory, temporaryPath } from '../../files/atomic-write.ts'
+import { discard, temporaryPath } from '../../files/atomic-write.ts'
 import { errnoOf, toFileError } from '../../files/file-error.ts'
 import { addressText } from './key-path.ts'
 import { readRecordHeader } from './object-record.ts'
@@ -51,7 +51,7 @@ async function replaceMultipart(store: Store, temporary: string, place: ObjectPl
   await movePlain(store, temporary, place)
   if (!before) return undefined
   await removeFile(place.record)
-  if (store.durable) await syncDirectory(dirname(place.record))
+  if (store.durable) await syncRemoval(place.folders, dirname(place.record))
   return before.uploadId
 }
 

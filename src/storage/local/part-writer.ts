@@ -3,12 +3,12 @@ import { type FileHandle, open, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { CallOptions } from '../../core/call-options.ts'
 import { ScoreError } from '../../core/errors.ts'
-import { discard, syncDirectory, temporaryPath } from '../../files/atomic-write.ts'
+import { discard, temporaryPath } from '../../files/atomic-write.ts'
 import { errnoOf, toFileError } from '../../files/file-error.ts'
 import type { MultipartRef } from '../storage-backend.ts'
 import { type PartFile, parsePartName, partFile, partGroup, partPath } from './part-name.ts'
 import { ensureTemporary, type Store } from './store.ts'
-import { namesIn, removeFile } from './store-files.ts'
+import { namesIn, removeFile, syncUnlessGone } from './store-files.ts'
 import { ensureGroup, findUpload, uploadNotFound } from './uploads.ts'
 
 /** One attempt to fill a part. */
@@ -97,7 +97,7 @@ async function publish(
   const made = partFile({ ...part, revision: 1 + Math.max(0, ...older.map((other) => other.revision)) })
   try {
     await rename(temporary, partPath(uploadFolder, made))
-    if (store.durable) await syncDirectory(group)
+    if (store.durable && !(await syncUnlessGone(group))) return undefined
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined
     throw error

@@ -6,8 +6,8 @@ import type { BucketFolders } from './key-path.ts'
 
 const tries = 16
 
-/** @returns false when the folder is gone: a removal beside it has emptied it, and took it away. */
-async function syncUnlessGone(path: string): Promise<boolean> {
+/** As `syncDirectory`. @returns false when the folder is gone: another process has emptied and removed it, or moved it. */
+export async function syncUnlessGone(path: string): Promise<boolean> {
   try {
     await syncDirectory(path)
     return true

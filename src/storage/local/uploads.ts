@@ -2,13 +2,13 @@ import { mkdir, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { CallOptions } from '../../core/call-options.ts'
 import { ScoreError } from '../../core/errors.ts'
-import { syncDirectory, temporaryPath, writeFileAtomic } from '../../files/atomic-write.ts'
+import { temporaryPath, writeFileAtomic } from '../../files/atomic-write.ts'
 import { errnoOf, toFileError } from '../../files/file-error.ts'
 import type { ListPartsOptions, MultipartRef, ObjectAddress } from '../storage-backend.ts'
 import { readRecordHeader } from './object-record.ts'
 import { type PartFile, partGroup, winningParts } from './part-name.ts'
 import { ensureTemporary, type ObjectPlace, placeOf, type Store, segmentsFolder, withKeyLock } from './store.ts'
-import { moveInto, namesIn } from './store-files.ts'
+import { moveInto, namesIn, syncUnlessGone } from './store-files.ts'
 
 /** Marks a folder of parts that is, or may again become, an upload in progress. */
 export const uploadFile = 'upload.json'
@@ -124,6 +124,5 @@ export async function ensureGroup(store: Store, uploadFolder: string, group: str
     if (errnoOf(error) === 'EEXIST') return true
     throw toFileError(error, 'make the folder', join(uploadFolder, group))
   }
-  if (store.durable) await syncDirectory(uploadFolder)
-  return true
+  return !store.durable || syncUnlessGone(uploadFolder)
 }

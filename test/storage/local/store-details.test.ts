@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto'
+import fs from 'node:fs'
 import { chmod, mkdir, mkdtemp, open, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
@@ -107,9 +109,9 @@ suite<{ folder: string; backend: LocalBackend }>('storage/local details', (test)
     const parts: StoredPart[] = []
     for (let number = 1; number <= 10_000; number++) {
       const group = join(upload, String(Math.floor(number / 100)).padStart(3, '0'))
-      if (number === 1 || number % 100 === 0) await mkdir(group)
+      if (number === 1 || number % 100 === 0) fs.mkdirSync(group)
       const etag = number.toString(16).padStart(32, '0')
-      await writeFile(join(group, `${String(number).padStart(5, '0')}.1.${etag}.3`), String(number % 1000).padStart(3, '0'))
+      fs.writeFileSync(join(group, `${String(number).padStart(5, '0')}.1.${etag}.3`), String(number % 1000).padStart(3, '0'))
       parts.push({ number, etag })
     }
     const began = performance.now()
@@ -178,6 +180,33 @@ suite<{ folder: string; backend: LocalBackend }>('storage/local details', (test)
     }
     await changes
     assert.ok(reads > 20, `${reads} reads`)
+  })
+
+  test('an object that becomes a multipart one between two looks is still found', async ({ backend }) => {
+    const { open: realOpen } = fs.promises
+    for (const look of [() => read(backend, 'a'), async () => ((await backend.head(at('a')))?.size === 5 ? 'parts' : 'none')]) {
+      await backend.put(at('a'), Buffer.from('plain'))
+      let isChanged = false
+      Object.assign(fs.promises, {
+        open: async (...args: Parameters<typeof realOpen>) => {
+          const attempt = await Promise.allSettled([realOpen(...args)])
+          if (!isChanged && String(args[0]).endsWith('/a%parts')) {
+            isChanged = true
+            await assemble(backend, 'a', 'pa', 'rts')
+          }
+          if (attempt[0].status === 'rejected') throw attempt[0].reason
+          return attempt[0].value
+        },
+      })
+      syncBuiltinESMExports()
+      try {
+        assert.is(await look(), 'parts')
+        assert.ok(isChanged)
+      } finally {
+        Object.assign(fs.promises, { open: realOpen })
+        syncBuiltinESMExports()
+      }
+    }
   })
 
   test('a read that has begun ends with the version it began with', async ({ backend }) => {
