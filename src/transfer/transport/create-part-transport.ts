@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { availableParallelism } from 'node:os'
 import type { ByteRange } from '../../core/byte-range.ts'
 import { isScoreError } from '../../core/errors.ts'
@@ -42,16 +43,23 @@ function runnerOptions(options: PartTransportOptions): Omit<PartRunnerOptions, '
   }
 }
 
+/** One signal may end any number of parts; that is no leak of listeners. */
+function admit(signal: AbortSignal | undefined): AbortSignal | undefined {
+  signal?.throwIfAborted()
+  if (signal) setMaxListeners(0, signal)
+  return signal
+}
+
 /** Bytes of an attempt that failed are taken back. */
 async function counted<Result>(options: PartCallOptions | undefined, work: (attempt: AttemptOptions) => Promise<Result>): Promise<Result> {
-  options?.signal?.throwIfAborted()
+  const signal = admit(options?.signal)
   let passed = 0
   const onBytes = (count: number): void => {
     passed += count
     options?.onBytes?.(count)
   }
   try {
-    return await work({ signal: options?.signal, onBytes })
+    return await work({ signal, onBytes })
   } catch (error) {
     if (passed !== 0) options?.onBytes?.(-passed)
     throw error
@@ -171,8 +179,7 @@ export function createPartTransport(options: PartTransportOptions = {}): PartTra
       }
     },
     async hashRange({ path, range }, call) {
-      call?.signal?.throwIfAborted()
-      return plane.hashRange(path, range, call?.signal)
+      return plane.hashRange(path, range, admit(call?.signal))
     },
     trailingHash: plane.trailingHash,
     sync: plane.sync,

@@ -112,6 +112,7 @@ async function attempt(
   } catch (error) {
     hash.cancel()
     await exchange.abandon()
+    signal?.throwIfAborted()
     if (exchange.wasStale) return undefined
     throw error
   }

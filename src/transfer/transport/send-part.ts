@@ -170,6 +170,7 @@ async function attempt(
   } catch (error) {
     hash.cancel()
     await exchange.abandon()
+    signal?.throwIfAborted()
     if (exchange.wasStale) return undefined
     throw error
   } finally {

@@ -13,9 +13,14 @@ export function hasThreadEntry(): boolean {
   return entry.protocol === 'file:' && existsSync(fileURLToPath(entry))
 }
 
+/** Options of node that are about the text given on the command line; a worker that gets them fails. */
+function inheritedOptions(): string[] {
+  return process.execArgv.filter((option, i, all) => !option.startsWith('--input-type') && all[i - 1] !== '--input-type')
+}
+
 /** Loaders of the main thread don't reach the entry of a worker (privatenumber/tsx #354), so the worker sets its own up. */
 function startWorker(workerData: unknown): Worker {
-  if (!fromSource) return new Worker(entry, { workerData })
+  if (!fromSource) return new Worker(entry, { workerData, execArgv: inheritedOptions() })
   const start = `import(${JSON.stringify(import.meta.resolve('tsx/esm/api'))}).then((tsx) => { tsx.register(); return import(${JSON.stringify(entry.href)}) })`
   return new Worker(start, { workerData, eval: true })
 }
