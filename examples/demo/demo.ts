@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, rm, statfs } from 'node:fs/promises'
 import { constants, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -6,10 +7,11 @@ import { parseArgs } from 'node:util'
 import { createScoreRunner, type ScoreRunner } from './score-process.ts'
 import { tellStory } from './story.ts'
 
-const usage = `npm run demo -- [--size MIB] [--keep DIR]
+const usage = `npm run demo -- [--size MIB] [--keep DIR] [--cli FILE]
 
   --size MIB   size of the BAM file; default 256, least 100 (five parts of 20 MiB)
   --keep DIR   work in DIR, which must be empty, and leave everything there
+  --cli FILE   the score program to run, such as dist/bin/score.js; default: from source
 `
 const leastMebibytes = 100
 /** The BAM itself, its parts and the joined object in the store, and the download. */
@@ -18,18 +20,28 @@ const spaceFactor = 4
 interface DemoSettings {
   readonly mebibytes: number
   readonly keep?: string
+  readonly cli: string
 }
+
+const sourceCli = fileURLToPath(new URL('../../adapters/cli/score.ts', import.meta.url))
 
 function readSettings(argv: readonly string[]): DemoSettings | undefined {
   const { values } = parseArgs({
     args: [...argv],
-    options: { size: { type: 'string', default: '256' }, keep: { type: 'string' }, help: { type: 'boolean', default: false } },
+    options: {
+      size: { type: 'string', default: '256' },
+      keep: { type: 'string' },
+      cli: { type: 'string', default: sourceCli },
+      help: { type: 'boolean', default: false },
+    },
   })
   if (values.help) return undefined
   const mebibytes = Number(values.size)
   if (!Number.isInteger(mebibytes) || mebibytes < leastMebibytes)
     throw new Error(`--size ${values.size}: a whole number of MiB is needed, at least ${leastMebibytes}`)
-  return { mebibytes, ...(values.keep !== undefined && { keep: resolve(values.keep) }) }
+  const cli = resolve(values.cli)
+  if (!existsSync(cli)) throw new Error(`--cli ${values.cli}: there is no such file; 'npm run build' makes dist/bin/score.js`)
+  return { mebibytes, cli, ...(values.keep !== undefined && { keep: resolve(values.keep) }) }
 }
 
 async function prepareFolder({ keep, mebibytes }: DemoSettings): Promise<string> {
@@ -48,12 +60,11 @@ async function prepareFolder({ keep, mebibytes }: DemoSettings): Promise<string>
   return keep ?? (await mkdtemp(join(parent, 'score-demo-')))
 }
 
-/** The CLI from source. Nothing of the caller's own Score settings reaches it, and it writes below `folder` only. */
-function demoRunner(folder: string): ScoreRunner {
-  const cli = fileURLToPath(new URL('../../adapters/cli/score.ts', import.meta.url))
+/** Nothing of the caller's own Score settings reaches the CLI, and it writes below `folder` only. */
+function demoRunner(folder: string, cli: string): ScoreRunner {
   const { PATH, TMPDIR, SystemRoot } = process.env
   return createScoreRunner({
-    nodeArguments: ['--import', import.meta.resolve('tsx'), cli],
+    nodeArguments: cli.endsWith('.ts') ? ['--import', import.meta.resolve('tsx'), cli] : [cli],
     cwd: folder,
     environment: {
       PATH,
@@ -79,7 +90,7 @@ async function run(settings: DemoSettings, signal: AbortSignal): Promise<void> {
   const say = (line: string): void => console.log(line)
   const folder = await prepareFolder(settings)
   say(`Score SDK demo: a BAM of ${settings.mebibytes} MiB goes to a server and back; both ways are killed in the middle\n`)
-  const score = demoRunner(folder)
+  const score = demoRunner(folder, settings.cli)
   const stop = (): void => void score.stopAll()
   signal.addEventListener('abort', stop, { once: true })
   try {

@@ -27,6 +27,7 @@ suite('options of the demo', (test) => {
     [['--size', 'big'], /--size big/],
     [['--sise', '300'], /--sise/],
     [['stray'], /stray/],
+    [['--cli', 'no/such.js'], /--cli no\/such\.js: there is no such file/],
   ] as const) {
     test(`'${args.join(' ')}' is refused with the usage`, () => {
       const { status, stderr } = run(...args)
