@@ -19,6 +19,7 @@ const study = { kind: 'text', placeholder: 'STUDY', text: 'Study that owns the a
 const registration = {
   access: { kind: 'choice', choices: ['open', 'controlled'], default: 'controlled', scoreOnly: true, text: 'Who may read the files' },
   analysisType: { kind: 'text', scoreOnly: true, placeholder: 'TYPE', text: 'Type of the analysis, as the catalogue names it' },
+  allowDuplicates: { kind: 'flag', scoreOnly: true, text: 'Register files whose content is registered already, under new ids' },
   payload: {
     kind: 'file',
     scoreOnly: true,

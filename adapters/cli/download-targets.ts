@@ -97,7 +97,7 @@ export async function downloadTargets(download: Download, context: CommandContex
   const [refused] = plan.refused
   if (strict && refused) throw refused.error
   if (strict) return downloadOriginal(wanted, download, context)
-  const engine = session.engine({ maxRate: values.maxRate })
+  const engine = session.engine()
   const run = { engine, concurrency: concurrencyOf(session), files: values.files, wait: values.wait }
   const tasks = wanted.map((target) => taskOf(target, download, false))
   const moved = await runTransfers(tasks, run, context)

@@ -13,6 +13,7 @@ export interface RegistrationWishes {
   readonly analysisType: string | undefined
   /** Path of a JSON file. */
   readonly payload: string | undefined
+  readonly allowDuplicates: boolean
 }
 
 async function readPayload(path: string, context: CommandContext): Promise<AnalysisPayload> {
@@ -29,7 +30,7 @@ async function readPayload(path: string, context: CommandContext): Promise<Analy
 
 /** Registers files, or finds the unpublished analysis that an earlier run made of the same ones. */
 export async function register(wishes: RegistrationWishes, session: Session, context: CommandContext): Promise<Registration> {
-  const { study, access, analysisType } = wishes
+  const { study, access, analysisType, allowDuplicates } = wishes
   const payload = wishes.payload === undefined ? undefined : await readPayload(wishes.payload, context)
   const files = await describeFiles(wishes.paths, session, context)
   const { registerFiles } = await import('../../src/index.ts')
@@ -39,6 +40,7 @@ export async function register(wishes: RegistrationWishes, session: Session, con
       study,
       files,
       access,
+      allowDuplicates,
       ...(payload === undefined ? {} : { payload }),
       ...(analysisType === undefined ? {} : { analysisType }),
     },

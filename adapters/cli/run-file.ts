@@ -39,6 +39,15 @@ export async function writeRunFile(environment: Environment, port: number, conte
   return path
 }
 
+/** Removes what servers of this machine left behind that were killed. */
+export async function removeDeadRunFiles(environment: Environment): Promise<void> {
+  const { processState } = await import('../../src/index.ts')
+  for (const path of await runFiles(runFolder(environment))) {
+    const content = (await isOurs(path)) ? await readRunFile(path) : undefined
+    if (content && (await processState(content.process)) === 'dead') await rm(path, { force: true })
+  }
+}
+
 /** Removes a run file if it is still that of this process. */
 export async function removeRunFile(path: string, pid: number): Promise<void> {
   const content = await readRunFile(path)

@@ -10,8 +10,8 @@ export interface HashOptions extends CallOptions {
   readonly onProgress?: (bytes: number) => void
 }
 
-export interface EngineWishes {
-  /** Bytes a second over all files. */
+export interface SessionOptions {
+  /** Bytes a second at most, over all files. */
   readonly maxRate?: number | undefined
 }
 
@@ -25,7 +25,7 @@ export interface Session {
   api(): ScoreApi
   /** @throws a refusal when no catalogue is named. */
   catalogue(): SongMetadata
-  engine(wishes?: EngineWishes): TransferEngine
+  engine(): TransferEngine
   /** MD5 of a local file, lower-case hex. */
   md5Of(path: string, size: number, options?: HashOptions): Promise<string>
   close(): Promise<void>
@@ -58,7 +58,7 @@ async function hashFile(
 }
 
 /** Reads the configuration and gets ready; nothing is asked of any server yet. */
-export async function openSession(context: CommandContext): Promise<Session> {
+export async function openSession(context: CommandContext, options: SessionOptions = {}): Promise<Session> {
   const { globals, env, cwd, strict, output } = context
   const sdk = await import('../../src/index.ts')
   const config = await discover(await loadConfig({ globals, environment: env, cwd }), context)
@@ -82,12 +82,12 @@ export async function openSession(context: CommandContext): Promise<Session> {
     api ??= sdk.createScoreClient({ ...service, url: requireAddress(config, 'storage.url', strict) })
     return api
   }
-  const theTransport = (wishes: EngineWishes): PartTransport => {
+  const theTransport = (): PartTransport => {
     transport ??= sdk.createPartTransport({
       connections: Math.max(1, config.integer('transport.parallel')),
       connectTimeoutSeconds: config.integer('client.connectTimeoutSeconds'),
       responseTimeoutSeconds: config.integer('client.readTimeoutSeconds'),
-      ...(wishes.maxRate === undefined ? {} : { maxBytesPerSecond: wishes.maxRate }),
+      ...(options.maxRate === undefined ? {} : { maxBytesPerSecond: options.maxRate }),
     })
     return transport
   }
@@ -98,11 +98,11 @@ export async function openSession(context: CommandContext): Promise<Session> {
       catalogue ??= sdk.createSongMetadata({ ...service, url: requireAddress(config, 'metadata.url', strict) })
       return catalogue
     },
-    engine(wishes = {}) {
-      engine ??= sdk.createTransferEngine({ api: theApi(), transport: theTransport(wishes), retry: { attempts } })
+    engine() {
+      engine ??= sdk.createTransferEngine({ api: theApi(), transport: theTransport(), retry: { attempts } })
       return engine
     },
-    md5Of: (path, size, options) => hashFile(theTransport({}), { path, size }, options),
+    md5Of: (path, size, hashOptions) => hashFile(theTransport(), { path, size }, hashOptions),
     async close() {
       await engine?.close()
       await transport?.close()

@@ -58,7 +58,7 @@ export async function uploadListed(values: CommandValues<'upload'>, session: Ses
   if (!strict) for (const row of rows) await checkFile(row, strict)
   await checkConnection(values.verifyConnection, session, context)
   const run = {
-    engine: session.engine({ maxRate: values.maxRate }),
+    engine: session.engine(),
     concurrency: Math.max(1, session.config.integer('transport.parallel')),
     files: values.files,
     wait: values.wait,

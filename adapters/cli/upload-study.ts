@@ -61,7 +61,7 @@ export async function uploadStudy(values: StudyUpload, session: Session, context
   const { study, analysisId, files } = registration
   const { tasks, stored } = await tasksOf(registration, values.force, session, context)
   const run = {
-    engine: session.engine({ maxRate: values.maxRate }),
+    engine: session.engine(),
     concurrency: Math.max(1, session.config.integer('transport.parallel')),
     files: values.files,
     wait: values.wait,

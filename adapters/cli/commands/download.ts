@@ -48,7 +48,7 @@ export const run: Run<'download'> = async (values, _args, context) => {
   checkSource(values)
   const { cwd, strict, output } = context
   const directory = resolve(cwd, values.outputDir)
-  const session = await openSession(context)
+  const session = await openSession(context, { maxRate: values.maxRate })
   try {
     await checkConnection(values.verifyConnection, session, context)
     await mkdir(directory, { recursive: true })

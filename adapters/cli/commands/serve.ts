@@ -6,7 +6,7 @@ import type { CommandValues, Run } from '../command-run.ts'
 import type { CommandContext } from '../context.ts'
 import { printable } from '../format.ts'
 import { refusal } from '../refusal.ts'
-import { removeRunFile, writeRunFile } from '../run-file.ts'
+import { removeDeadRunFiles, removeRunFile, writeRunFile } from '../run-file.ts'
 
 type Values = CommandValues<'serve'>
 
@@ -105,6 +105,7 @@ export const run: Run<'serve'> = async (values, _args, context) => {
   const { url } = await server.listen()
   if (!score) throw new Error('the server listens without a service')
   const local = localUrl(url, host)
+  await removeDeadRunFiles(context.env)
   const runFile = await writeRunFile(context.env, Number(new URL(local).port || 80), {
     url: local,
     pid: process.pid,

@@ -13,7 +13,7 @@ export const run: Run<'upload'> = async (values, positionals, context) => {
   if (!registers && manifest === undefined && objectId === undefined) throw refusal('One of --object-id or --manifest must be specified')
   const paths = file === undefined ? positionals : [file, ...positionals]
   if (registers && paths.length === 0) throw refusal('--study needs the files to upload: score upload --study STUDY FILE...')
-  const session = await openSession(context)
+  const session = await openSession(context, { maxRate: values.maxRate })
   try {
     return registers ? await uploadStudy({ ...values, study, paths }, session, context) : await uploadListed(values, session, context)
   } finally {

@@ -61,9 +61,9 @@ export function md5OfFile(path: string): string {
   return createHash('md5').update(readFileSync(path)).digest('hex')
 }
 
-/** Polls until it holds. @throws after half a minute, saying what was waited for. */
+/** Polls until it holds. @throws after a minute and a half, saying what was waited for. */
 export async function until(what: string, holds: () => boolean): Promise<void> {
-  const deadline = Date.now() + 30_000
+  const deadline = Date.now() + 90_000
   while (!holds()) {
     if (Date.now() > deadline) throw new Error(`waited in vain for: ${what}`)
     await new Promise((wake) => setTimeout(wake, 20))

@@ -406,6 +406,12 @@ suite('commands against a server', (test) => {
     assert.equal(readFileSync(inFolder('o3/a.bam')), readFileSync(bam).subarray(1000, 1500))
   })
 
+  test('the same content again: only when it is meant', async () => {
+    assert.is((await world.run(['register', '--study', 'COPY', 'a.bam'])).code, 5)
+    const copy = await score('register', '--study', 'COPY', 'a.bam', '--allow-duplicates')
+    assert.not.match(copy.stdout, new RegExp(bamId))
+  })
+
   test('url: any program can fetch it', async () => {
     const { stdout } = await score('url', '--object-id', bamId)
     const answer = await fetch(stdout.trim())
@@ -427,6 +433,20 @@ suite('commands against a server', (test) => {
     assert.is(file?.['bytes'], 300_000)
     assert.is(file?.['md5'], md5OfFile(bam))
     assert.is(file?.['partsMoved'], 1)
+  })
+
+  test('--max-rate bounds both ways', async () => {
+    world.makeFile('paced.bin', 3 * 1024 * 1024)
+    const moved = (ended: Ended): { readonly objectId: string; readonly seconds: number } => {
+      const summary = events(succeeded(ended).stdout).at(-1) as {
+        readonly files: readonly { readonly objectId: string; readonly seconds: number }[]
+      }
+      return summary.files[0] ?? { objectId: '', seconds: 0 }
+    }
+    const sent = moved(await world.run(['upload', '--study', 'PACED', 'paced.bin', '--max-rate', '1M', '--json']))
+    assert.ok(sent.seconds > 1.5, `sent in ${sent.seconds} s`)
+    const got = moved(await world.run(['download', '--object-id', sent.objectId, '--output-dir', 'paced', '--max-rate', '1M', '--json']))
+    assert.ok(got.seconds > 1.5, `fetched in ${got.seconds} s`)
   })
 
   test('some of several fail: the others are there, exit code 8', async () => {

@@ -1,8 +1,16 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
-import { liveServers, type RunFile, removeRunFile, runFolder, servesFolder, writeRunFile } from '../../../adapters/cli/run-file.ts'
+import {
+  liveServers,
+  type RunFile,
+  removeDeadRunFiles,
+  removeRunFile,
+  runFolder,
+  servesFolder,
+  writeRunFile,
+} from '../../../adapters/cli/run-file.ts'
 import { ownProcess } from '../../../src/index.ts'
 import { suite } from '../../support/suite.ts'
 
@@ -53,6 +61,17 @@ suite('run file', (test) => {
       rmSync(path)
     })
   }
+
+  test('what killed servers of this machine left is cleared away, and nothing else', async () => {
+    const dead = { ...own.process, pid: 2 ** 22 - 1 }
+    await writeRunFile(environment, 1, { ...own, pid: dead.pid, process: dead })
+    await writeRunFile(environment, 2, { ...own, pid: dead.pid, process: { ...dead, host: 'elsewhere' } })
+    const alive = await writeRunFile(environment, 3, own)
+    await removeDeadRunFiles(environment)
+    assert.equal(readdirSync(runFolder(environment)).sort(), ['2.json', '3.json'])
+    rmSync(alive)
+    rmSync(join(runFolder(environment), '2.json'))
+  })
 
   test('what is no run file is passed over', async () => {
     const folder = runFolder(environment)
