@@ -66,6 +66,8 @@ async function describe(store: Store, address: ObjectAddress, path: string, kind
   return found && { ...address, size: found.size, lastModified: found.lastModified }
 }
 
+const describedAtOnce = 32
+
 async function* walk(
   store: Store,
   bucket: string,
@@ -74,14 +76,23 @@ async function* walk(
   rest: string,
   options: CallOptions,
 ): AsyncGenerator<ListedObject> {
-  for (const { name, kind } of await entriesOf(path, rest)) {
+  const entries = await entriesOf(path, rest)
+  for (let at = 0; at < entries.length; ) {
     options.signal?.throwIfAborted()
+    const { name, kind } = entries[at] as Entry
     if (kind === 'folder') {
+      at++
       yield* walk(store, bucket, `${key}${name}`, folderPath(path, name), '', options)
-    } else {
-      const object = await describe(store, { bucket, key: `${key}${name}` }, join(path, encodeSegment(name)), kind)
-      if (object) yield object
+      continue
     }
+    const batch = entries.slice(at, at + describedAtOnce)
+    const folderAt = batch.findIndex((entry) => entry.kind === 'folder')
+    const files = folderAt < 0 ? batch : batch.slice(0, folderAt)
+    at += files.length
+    const found = await Promise.all(
+      files.map((file) => describe(store, { bucket, key: `${key}${file.name}` }, join(path, encodeSegment(file.name)), file.kind)),
+    )
+    for (const object of found) if (object) yield object
   }
 }
 

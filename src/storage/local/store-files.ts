@@ -17,13 +17,14 @@ export async function syncUnlessGone(path: string): Promise<boolean> {
   }
 }
 
-/** As `mkdir -p`, which fails when a removal takes away the folder above that it has just made. */
+/** As `mkdir -p`, which fails with either code when a removal takes away a folder that it has just made or seen. */
 async function makeFolders(path: string): Promise<string | undefined> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await mkdir(path, { recursive: true })
     } catch (error) {
-      if (errnoOf(error) !== 'ENOENT' || attempt === tries) throw toFileError(error, 'make the folder', path)
+      const raced = errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR'
+      if (!raced || attempt === tries) throw toFileError(error, 'make the folder', path)
     }
   }
 }

@@ -3,7 +3,6 @@ import { once } from 'node:events'
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import * as assert from 'uvu/assert'
 import { isScoreError } from '../../../src/core/errors.ts'
 import { createLocalBackend, type LocalBackend } from '../../../src/storage/local/backend.ts'
@@ -38,6 +37,12 @@ function start(folder: string, name: string, seed: number): Churn {
 
 async function whenReady({ child, output }: Churn): Promise<void> {
   while (!output().includes('\n')) await once(child.stdout, 'data')
+}
+
+/** Somewhere in the step after so many, whatever the speed of the machine. */
+async function killAfter({ child, output }: Churn, steps: number): Promise<void> {
+  while (output().split('\n').length <= steps) await once(child.stdout, 'data')
+  await killHard(child)
 }
 
 function toldBy(churn: Churn): Told[] {
@@ -149,8 +154,7 @@ suite<{ folder: string }>('storage/local kill -9', (test) => {
       await Promise.all(churns.map(whenReady))
       await writeFile(join(folder, `go-${moment}`), '')
       if (moment + 1 < moments) next = begin(folder, moment + 1)
-      await sleep(15 + ((moment * 7919) % 97))
-      await Promise.all(churns.map(({ child }) => killHard(child)))
+      await Promise.all(churns.map((churn, index) => killAfter(churn, 4 + ((moment * 7919 + index * 31) % 41))))
       for (const churn of churns) {
         const told = toldBy(churn)
         steps += told.length
