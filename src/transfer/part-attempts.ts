@@ -55,6 +55,8 @@ export function createPartAttempts(objectId: string, progress: ProgressSink, set
     alive,
     run(part, attempt, { signal, connection }) {
       let mismatches = 0
+      // Time spent on reading and hashing before is no silence of the store.
+      alive()
       return retry(attempt, {
         ...common(signal),
         retryable(error) {
@@ -70,6 +72,7 @@ export function createPartAttempts(objectId: string, progress: ProgressSink, set
       })
     },
     runCall(call, { signal }) {
+      alive()
       return retry(call, {
         ...common(signal),
         retryable: (error) => error.code === 'unavailable' && settings.now() - lastSign <= silenceLimitMs,

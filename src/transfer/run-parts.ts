@@ -1,6 +1,7 @@
 import type { CallOptions } from '../core/call-options.ts'
 import type { Part } from '../core/object-spec.ts'
 import { runPool } from '../core/pool.ts'
+import { combinedSignal } from './combined-signal.ts'
 import type { Connection, ConnectionGate } from './connection-gate.ts'
 
 /** How long the parts in flight may go on after another part has failed for good. */
@@ -30,8 +31,8 @@ export async function runParts<P extends Part>(
   let failure: { readonly error: unknown } | undefined
   let timer: NodeJS.Timeout | undefined
   const signals = options.signal ? [options.signal] : []
-  const signal = AbortSignal.any([...signals, hurry.signal])
-  const queueSignal = AbortSignal.any([...signals, notBegun.signal])
+  const signal = combinedSignal(...signals, hurry.signal)
+  const queueSignal = combinedSignal(...signals, notBegun.signal)
   const fail = (error: unknown): void => {
     if (failure) return
     failure = { error }

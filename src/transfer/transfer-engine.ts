@@ -1,6 +1,7 @@
 import type { ScoreApi } from '../api/score-api.ts'
 import { ScoreError } from '../core/errors.ts'
 import type { RetryOptions, RetryPolicy } from '../core/retry.ts'
+import { combinedSignal } from './combined-signal.ts'
 import { type ConnectionGate, createConnectionGate } from './connection-gate.ts'
 import { download } from './download.ts'
 import type { CommitPolicy } from './journal-commits.ts'
@@ -59,7 +60,7 @@ export function createTransferEngine(options: TransferEngineOptions): TransferEn
       transport: transport(),
       gate,
       order,
-      signal: AbortSignal.any([closing.signal, ...(wishes.signal ? [wishes.signal] : [])]),
+      signal: combinedSignal(closing.signal, ...(wishes.signal ? [wishes.signal] : [])),
       progress: wishes.progress ?? (() => undefined),
       wait,
       attempts,

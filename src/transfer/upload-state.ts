@@ -1,5 +1,7 @@
-import { mkdir, readFile, rm } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { access, mkdir, readFile, rm } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
+import { ScoreError } from '../core/errors.ts'
 import { writeFileAtomic } from '../files/atomic-write.ts'
 import { errnoOf, toFileError } from '../files/file-error.ts'
 import { clearStateFolder, makeStateFolder, stateFolder } from './state-folder.ts'
@@ -53,11 +55,17 @@ async function removeFile(path: string): Promise<void> {
   }
 }
 
-async function makeFolder(path: string): Promise<void> {
+async function makeWritableFolder(path: string): Promise<void> {
   try {
     await mkdir(path, { recursive: true })
+    await access(path, constants.W_OK)
   } catch (error) {
-    throw toFileError(error, 'make the folder for the state of the upload (stateDir, client.uploadStateDir)', path)
+    if (errnoOf(error) === undefined) throw error
+    throw new ScoreError(
+      'local-storage',
+      `the state of the upload would be kept in '${path}', which cannot be written to (${errnoOf(error)}): name another folder with stateDir (client.uploadStateDir)`,
+      { cause: error },
+    )
   }
 }
 
@@ -72,7 +80,7 @@ export function uploadState(task: UploadTask, journalDir: string | undefined): U
   return {
     folder,
     lockPath: join(parent, `.${task.objectId}.upload.lock`),
-    prepare: () => makeFolder(parent),
+    prepare: () => makeWritableFolder(parent),
     async read() {
       const [written, journal] = await Promise.all([readUploadId(uploadIdPath), readJournal(journalPath)])
       const uploadId = written ?? journal?.header.uploadId

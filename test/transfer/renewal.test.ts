@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { md5Hex } from '../../src/core/checksum.ts'
-import { isScoreError, type ScoreError } from '../../src/core/errors.ts'
+import { isScoreError, ScoreError } from '../../src/core/errors.ts'
 import { suite } from '../support/suite.ts'
 import { someBytes, withWorkbench } from './workbench.ts'
 
@@ -125,6 +125,27 @@ suite('URLs that run out during a transfer', (test) => {
           now += ms
         },
       },
+    )
+  })
+
+  test('time spent on hashing before the store is asked is no silence', () => {
+    let now = Date.UTC(2026, 0, 1)
+    return withWorkbench(
+      async ({ engine, score, objectId, file }) => {
+        const path = await file('a', bytes)
+        score.refuse = (name) => {
+          // As long as the whole is hashed after the last part, or parts before the first.
+          now += 600_000
+          if (name !== 'finalizeUpload') return undefined
+          score.refuse = undefined
+          return new ScoreError('unavailable', 'planned')
+        }
+        score.fault = (request) => (request.partNumber === 1 && request.tryNumber === 0 ? { kind: 'status', status: 500 } : undefined)
+        score.now = () => now
+        const receipt = await engine.upload({ objectId, from: { path }, md5 }, { concurrency: 1 })
+        assert.is(receipt.retries, 1)
+      },
+      { now: () => now },
     )
   })
 })

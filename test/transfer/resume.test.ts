@@ -152,6 +152,22 @@ suite('resume: download', (test) => {
       assert.equal(await readFile(join(copy, 'a')), bytes)
     }))
 
+  test('a copy is not believed even where the boot is the same and nothing is wrong with it', () =>
+    withWorkbench(
+      async (bench) => {
+        await half(bench, 'download')
+        const copy = join(bench.folder, 'copy')
+        await mkdir(copy)
+        await cp(stateOf(bench), join(copy, `.${bench.objectId}`), { recursive: true })
+        await cp(workOf(bench), join(copy, `.${bench.objectId}.partial`))
+        const receipt = await bench.engine.download({ objectId: bench.objectId, path: join(copy, 'a') })
+        assert.is(receipt.partsRechecked, 4)
+        assert.is(receipt.partsRepaired, 0)
+        assert.is(receipt.partsKept, 4)
+      },
+      { commit: { parts: 1, bytes: 1, ms: 1 } },
+    ))
+
   test('damage to a part that was believed is found by the MD5 of the whole, and mended', () =>
     withWorkbench(async (bench) => {
       const path = await half(bench, 'download')

@@ -84,7 +84,8 @@ export async function startScoreDouble(): Promise<ScoreDouble> {
       response.end(String(error))
     })
   })
-  server.keepAliveTimeout = 2000
+  // Longer than any test: a connection closed while idle is not a trouble that is tested here.
+  server.keepAliveTimeout = 300_000
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 

@@ -40,8 +40,7 @@ async function openBench(options: PartTransportOptions): Promise<Bench> {
   writeFileSync(target, '')
   truncateSync(target, 4 * mib)
   writeFileSync(source, object)
-  const settings = { ...patience, ...options }
-  const bench = { store: await startFaultStore(object), transport: createPartTransport(settings), folder, target, source }
+  const bench = { store: await startFaultStore(object), transport: createPartTransport(options), folder, target, source }
   open.push(bench)
   return bench
 }
@@ -70,11 +69,12 @@ async function failureOf(work: Promise<unknown>): Promise<ScoreError> {
   throw new Error('it did not fail')
 }
 
-const patience = { connectTimeoutSeconds: 5, responseTimeoutSeconds: 0.3, stallSeconds: 0.3 }
-
-/** A reset of a kept connection is made good inside; what it does to a new one needs a transport without any. */
-async function withFreshConnections<Result>(workers: number, work: (transport: PartTransport) => Promise<Result>): Promise<Result> {
-  const transport = createPartTransport({ ...patience, workers })
+/** A reset of a kept connection is made good inside; what it does to a new one needs a transport without any. So does haste. */
+async function withOwnTransport<Result>(
+  options: PartTransportOptions,
+  work: (transport: PartTransport) => Promise<Result>,
+): Promise<Result> {
+  const transport = createPartTransport(options)
   try {
     return await work(transport)
   } finally {
@@ -88,6 +88,8 @@ interface Row {
   readonly says?: RegExp
   readonly retryAfterSeconds?: number
   readonly ask?: Partial<FetchPart>
+  /** For silence: how long it is borne. */
+  readonly patience?: PartTransportOptions
 }
 
 const expired = s3Error('AccessDenied', `Request has expired ${secret}`)
@@ -158,8 +160,18 @@ const fetchRows: Readonly<Record<string, Row>> = {
     code: 'store-protocol',
     says: /elsewhere\.example/,
   },
-  'silence before the head': { fault: { kind: 'stall' }, code: 'unavailable', says: /no answer came for 0.3 s/ },
-  'silence in the body': { fault: { kind: 'stall', afterBytes: mib }, code: 'unavailable', says: /no byte came for 0.3 s/ },
+  'silence before the head': {
+    fault: { kind: 'stall' },
+    code: 'unavailable',
+    says: /no answer came for 0.3 s/,
+    patience: { responseTimeoutSeconds: 0.3 },
+  },
+  'silence in the body': {
+    fault: { kind: 'stall', afterBytes: mib },
+    code: 'unavailable',
+    says: /no byte came for 0.3 s/,
+    patience: { stallSeconds: 0.3 },
+  },
   'another ETag': { fault: { kind: 'etag', value: '"e2"' }, code: 'object-changed', says: /'e2' now, not 'e1'/, ask: { ifMatch: 'e1' } },
   'other bytes': { fault: { kind: 'ok' }, code: 'checksum-mismatch', says: /should have 0{32}/, ask: { md5: '0'.repeat(32) } },
   'something that is not HTTP': { fault: { kind: 'not-http' }, code: 'unavailable' },
@@ -182,14 +194,25 @@ const sendRows: Readonly<Record<string, Row>> = {
     code: 'store-protocol',
     says: /web page/,
   },
-  'no answer': { fault: { kind: 'stall' }, code: 'unavailable', says: /no answer came for 0.3 s/ },
+  'no answer': {
+    fault: { kind: 'stall' },
+    code: 'unavailable',
+    says: /no answer came for 0.3 s/,
+    patience: { responseTimeoutSeconds: 0.3 },
+  },
 }
 
 /** More than the buffers of the system take. */
 const largeRows: Readonly<Record<string, Row>> = {
-  'no byte taken': { fault: { kind: 'stall' }, code: 'unavailable', says: /took no byte for 0.3 s/ },
+  'no byte taken': { fault: { kind: 'stall' }, code: 'unavailable', says: /took no byte for 0.3 s/, patience: { stallSeconds: 0.3 } },
   'early 200': { fault: { kind: 'early', status: 200 }, code: 'unavailable', says: /before it had the whole part/ },
   'early 403': { fault: { kind: 'early', status: 403, body: expired }, code: 'url-expired', says: /expired/ },
+}
+
+function checkFault(row: Row, workers: number, bench: Bench, check: (transport: PartTransport) => Promise<void>): Promise<void> {
+  const { fault, patience } = row
+  if (patience || fault.kind === 'reset') return withOwnTransport({ ...patience, workers }, check)
+  return check(bench.transport)
 }
 
 async function checkRow(row: Row, run: (onBytes: (count: number) => void) => Promise<unknown>): Promise<void> {
@@ -313,7 +336,7 @@ for (const workers of [0, 1]) {
         bench.store.script(row.fault)
         const check = (transport: PartTransport): Promise<void> =>
           checkRow(row, (onBytes) => transport.fetchPart(fetchOf(bench, row.ask), { onBytes }))
-        await (row.fault.kind === 'reset' ? withFreshConnections(workers, check) : check(bench.transport))
+        await checkFault(row, workers, bench, check)
         if (bench.store.requests.length === served) await bench.transport.fetchPart(fetchOf(bench))
         assert.is(bench.store.requests.length, served + 1)
       })
@@ -324,7 +347,7 @@ for (const workers of [0, 1]) {
         bench.store.script(row.fault)
         const check = (transport: PartTransport): Promise<void> =>
           checkRow(row, (onBytes) => transport.sendPart(sendOf(bench), { onBytes }))
-        await (row.fault.kind === 'reset' ? withFreshConnections(workers, check) : check(bench.transport))
+        await checkFault(row, workers, bench, check)
       })
     }
 
@@ -335,7 +358,8 @@ for (const workers of [0, 1]) {
         truncateSync(path, 64 * mib)
         bench.store.script(row.fault)
         const part = sendOf(bench, { from: { path }, range: { start: 0, end: 64 * mib } })
-        await checkRow(row, (onBytes) => bench.transport.sendPart(part, { onBytes }))
+        const check = (transport: PartTransport): Promise<void> => checkRow(row, (onBytes) => transport.sendPart(part, { onBytes }))
+        await checkFault(row, workers, bench, check)
       })
     }
 
@@ -362,7 +386,7 @@ for (const workers of [0, 1]) {
       bench.store.script(refusal, refusal)
       const part = sendOf(bench, { url: `${bench.store.url}/refused${query}` })
       const fresh = { ...part, url: `${bench.store.url}/refused?fresh` }
-      await withFreshConnections(workers, async (transport) => {
+      await withOwnTransport({ workers }, async (transport) => {
         assert.is((await failureOf(transport.sendPart(part))).code, 'unavailable')
         assert.is(bench.store.requests.at(-1)?.headers.expect, undefined)
         assert.is((await failureOf(transport.sendPart(fresh))).code, 'url-expired')
@@ -374,7 +398,7 @@ for (const workers of [0, 1]) {
 
     test('with the permission to go on, the body follows', async () => {
       bench.store.script({ kind: 'reset', afterBytes: 1 })
-      await withFreshConnections(workers, async (transport) => {
+      await withOwnTransport({ workers }, async (transport) => {
         assert.is((await failureOf(transport.sendPart(sendOf(bench)))).code, 'unavailable')
         const sent = await transport.sendPart(sendOf(bench))
         assert.is(bench.store.requests.at(-1)?.headers.expect, '100-continue')
@@ -466,7 +490,7 @@ for (const workers of [0, 1]) {
     })
 
     test('an abort ends a part anywhere, and frees what it held', async () => {
-      const own = createPartTransport({ workers, connections: 1, stallSeconds: 5, responseTimeoutSeconds: 5 })
+      const own = createPartTransport({ workers, connections: 1 })
       const works: readonly [Fault, (signal: AbortSignal, onBytes: () => void) => Promise<unknown>, boolean][] = [
         [{ kind: 'stall' }, (signal, onBytes) => own.fetchPart(fetchOf(bench), { signal, onBytes }), false],
         [{ kind: 'stall', afterBytes: mib }, (signal, onBytes) => own.fetchPart(fetchOf(bench), { signal, onBytes }), true],

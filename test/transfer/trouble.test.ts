@@ -319,6 +319,14 @@ suite('trouble with the file to upload', (test) => {
       assert.equal(await left(), ['a'])
     }))
 
+  test('a place for the state that is none: told how to name another', () =>
+    withWorkbench(async ({ engine, objectId, file }) => {
+      const path = await file('a', bytes)
+      const error = await failureOf(engine.upload({ objectId, from: { path }, md5, stateDir: path }))
+      assert.is(error.code, 'local-storage')
+      assert.match(error.message, 'client.uploadStateDir')
+    }))
+
   test('an MD5 that is none, an id that is none', () =>
     withWorkbench(async ({ engine, objectId, file }) => {
       const path = await file('a', bytes)
