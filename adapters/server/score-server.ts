@@ -4,6 +4,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import Koa, { type Context, type Middleware } from 'koa'
 import { ScoreError } from '../../src/index.ts'
 import { bearerToken } from './bearer-token.ts'
+import { deferContinue } from './deferred-continue.ts'
 import { createProblemMiddleware } from './problem-middleware.ts'
 import { reporting } from './request-event.ts'
 import { createScoreMiddleware, type ScoreMiddlewareOptions } from './score-middleware.ts'
@@ -113,6 +114,7 @@ export function createScoreServer<Score extends ServedScore>(
   options: ScoreServerOptions = {},
 ): ScoreServer<Score> {
   const { host = '127.0.0.1', port = 5431 } = options
+  const prefix = (options.prefix ?? '').replace(/\/+$/, '')
   let resolveListener: (listener: RequestListener) => void = () => undefined
   const ready = new Promise<RequestListener>((resolve) => {
     resolveListener = resolve
@@ -120,6 +122,7 @@ export function createScoreServer<Score extends ServedScore>(
   let closing = false
   const known = typeof score === 'function' ? undefined : createListener(score, options)
   const server = createServer({ maxHeaderSize: headerBytes, headersTimeout: headersMs, requestTimeout: 0, keepAliveTimeout: keepAliveMs })
+  deferContinue(server, `${prefix}/store/`)
   server.on('request', async (request, response) => {
     if (closing) response.setHeader('Connection', 'close')
     const listener = known ?? (await ready)
@@ -127,7 +130,7 @@ export function createScoreServer<Score extends ServedScore>(
   })
   return {
     async listen() {
-      const url = `${await bind(server, host, port)}${(options.prefix ?? '').replace(/\/+$/, '')}`
+      const url = `${await bind(server, host, port)}${prefix}`
       if (typeof score !== 'function') return { url, score }
       try {
         const made = await score(url)

@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http'
 import type { Context, Middleware } from 'koa'
 import type { DataPlaneAnswer, LocalDataPlane } from '../../src/index.ts'
 import { callSignal } from './call-signal.ts'
+import { awaitsContinue, bodyOf } from './deferred-continue.ts'
 import { noteFailure } from './request-event.ts'
 
 const ownPath = /^\/store(?:\/|$)/
@@ -31,7 +32,9 @@ async function sendPieces(res: ServerResponse, body: AsyncIterable<Uint8Array>):
 async function send(ctx: Context, answer: DataPlaneAnswer): Promise<void> {
   const { res } = ctx
   const { connection, ...headers } = answer.headers
-  const closes = connection === 'close' && !(Number(ctx.get('Content-Length')) <= drainBytes)
+  // A client that was never told to send will not: nothing can be drained, and the connection is at its end.
+  const drainable = Number(ctx.get('Content-Length')) <= drainBytes && !awaitsContinue(ctx.req)
+  const closes = connection === 'close' && !drainable
   ctx.status = answer.status
   res.writeHead(answer.status, { ...ctx.response.headers, ...headers, ...(closes ? { connection } : {}) })
   const { body } = answer
@@ -60,7 +63,14 @@ export function createStoreMiddleware(dataPlane: LocalDataPlane, stallSeconds: n
     const signal = callSignal(ctx)
     ctx.respond = false
     try {
-      const request = { method: ctx.method, path: ctx.path, query: ctx.querystring, headers: ctx.headers, body: ctx.req, signal }
+      const request = {
+        method: ctx.method,
+        path: ctx.path,
+        query: ctx.querystring,
+        headers: ctx.headers,
+        body: bodyOf(ctx.req, ctx.res),
+        signal,
+      }
       await send(ctx, await dataPlane.handle(request))
     } catch (error) {
       noteFailure(ctx, error)

@@ -142,6 +142,54 @@ suite('adapters/server store route', (test) => {
       },
     ))
 
+  for (const [name, wanted] of [
+    ['wanted', true],
+    ['refused', false],
+  ] as const)
+    test(`a client that asks before it sends, with a body that is ${name}`, async () => {
+      let received = 0
+      await withPlane(
+        async ({ body }) => {
+          if (!wanted) return { status: 403, headers: { connection: 'close' } }
+          for await (const piece of body) received += piece.length
+          return { status: 200, headers: {} }
+        },
+        async (url) => {
+          const call = httpRequest(`${url}/store/b/k`, { method: 'PUT', headers: { 'content-length': '5', expect: '100-continue' } })
+          let told = false
+          call.on('continue', () => {
+            told = true
+            call.end('hello')
+          })
+          call.flushHeaders()
+          const [answer] = await once(call, 'response')
+          answer.resume()
+          call.destroy()
+          assert.equal([told, received, answer.statusCode], wanted ? [true, 5, 200] : [false, 0, 403])
+        },
+      )
+    })
+
+  test('a body for the catalogue is asked for at once', async () => {
+    const folder = await serveFolder()
+    try {
+      const headers = {
+        authorization: `Bearer ${folder.score.token}`,
+        'content-type': 'application/json',
+        'content-length': '2',
+        expect: '100-continue',
+      }
+      const call = httpRequest(`${folder.url}/studies/store/files/x`, { method: 'PUT', headers })
+      call.on('continue', () => call.end('{}'))
+      call.flushHeaders()
+      const [answer] = await once(call, 'response')
+      answer.resume()
+      assert.ok(answer.statusCode >= 400 && answer.statusCode < 500)
+    } finally {
+      await folder.close()
+    }
+  })
+
   test('silence cuts a connection, slowness does not', async () => {
     let received = 0
     await withPlane(
