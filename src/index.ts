@@ -86,9 +86,22 @@ export { createLocalBackend, type LocalBackend, type LocalBackendOptions } from 
 export { createLocalDataPlane, type LocalDataPlane, type LocalDataPlaneOptions } from './storage/local/data-plane.ts'
 export type { DataPlaneRequest } from './storage/local/data-plane-request.ts'
 export type { DataPlaneAnswer } from './storage/local/s3-answer.ts'
+export { loadOrCreateSigningKey } from './storage/local/signed-url.ts'
 export { createMemoryBackend, type MemoryBackend, type MemoryBackendOptions } from './storage/memory/backend.ts'
 export { type Candidates, createObjectLayout, type ObjectLayout, type ObjectLayoutOptions } from './storage/object-layout.ts'
-export type { StorageBackend } from './storage/storage-backend.ts'
+export type {
+  CompleteOptions,
+  GetOptions,
+  ListedObject,
+  ListPartsOptions,
+  MultipartRef,
+  ObjectAddress,
+  ObjectStat,
+  PresignedUrl,
+  PresignRequest,
+  StorageBackend,
+  StoredPart,
+} from './storage/storage-backend.ts'
 
 // transfer
 export {
