@@ -63,4 +63,18 @@ suite('transfer engine: the usual way', (test) => {
       assert.equal(await readFile(join(folder, 'rest')), bytes.subarray(450_000))
       assert.equal((await left()).sort(), ['rest', 'slice'])
     }))
+
+  test('many parts in flight warn of nothing', () =>
+    withWorkbench(async ({ engine, score, objectId, folder }) => {
+      const warnings: Error[] = []
+      const note = (warning: Error): void => void warnings.push(warning)
+      process.on('warning', note)
+      score.partSize = 4 * KiB
+      score.put(objectId, someBytes(400 * KiB))
+      const stop = new AbortController()
+      await engine.download({ objectId, path: join(folder, 'a') }, { concurrency: 48, signal: stop.signal })
+      await new Promise((resolve) => setImmediate(resolve))
+      process.off('warning', note)
+      assert.equal(warnings.map(String), [])
+    }))
 })
