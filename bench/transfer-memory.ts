@@ -2,13 +2,13 @@ import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createPartTransport } from '../src/transfer/transport/create-part-transport.ts'
+import type { createPartTransport as Create } from '../src/transfer/transport/create-part-transport.ts'
 import { startLocalStore } from './local-store.ts'
 
 /**
  * Peak memory of the transport for a file far larger than memory: a sparse file of 20 GiB in parts of 256 MiB over 16
  * connections, up to a store that throws it away and down into one window of a file. `node --import tsx
- * bench/transfer-memory.ts [GiB]`. Fails above 200 MiB.
+ * bench/transfer-memory.ts [GiB] [built package]` after `npm run build:js`. Fails above 200 MiB.
  */
 const mib = 1024 * 1024
 const limitMib = 200
@@ -49,6 +49,8 @@ function peakMib(): number {
 const folder = mkdtempSync(join(tmpdir(), 'score-memory-'))
 const store = await startLocalStore(join(folder, 'store'))
 const sink = await startSink()
+const built = process.argv[3] ?? join(import.meta.dirname, '../dist/index.js')
+const { createPartTransport } = (await import(built)) as { readonly createPartTransport: typeof Create }
 const transport = createPartTransport({ connections })
 try {
   const source = join(store.root, 'object.bin')

@@ -146,6 +146,9 @@ async function compare(): Promise<void> {
       own += run.cpuSeconds + run.storeCpuSeconds
       checkWork(variant, run, plan, variant.direction === 'download' ? [out] : uploadedFiles(uploads))
       if (round > 0) results.get(variant.name)?.push(run)
+      console.error(
+        `round ${round}: ${variant.name}: ${(size / mib / run.seconds).toFixed(0)} MiB/s, ${run.cpuSeconds.toFixed(2)} s of CPU`,
+      )
     }
     if (round > 0) foreign.push(Math.max(0, (foreignCpu() - before - own) / ((performance.now() - started) / 1000)))
   }
