@@ -12,7 +12,7 @@ const rooms = {
   bytes: { rooms: ['core', 'http', 'files'] },
   storage: { rooms: ['core', 'files'] },
   metadata: { rooms: ['core', 'http', 'files'], packages: ['ajv', 'p-limit'] },
-  auth: { rooms: ['core', 'http', 'metadata'] },
+  auth: { rooms: ['core', 'http', 'metadata'], packages: ['jose'] },
   api: { rooms: ['core'] },
   wire: { rooms: ['core', 'api', 'metadata'] },
   formats: { rooms: ['core', 'bytes'], packages: ['p-limit'] },

@@ -4,6 +4,8 @@ import type { CallOptions } from '../core/call-options.ts'
 export interface Identity {
   readonly subject: string
   readonly scopes: ReadonlySet<string>
+  /** When the token runs out, in ms since 1970, where the verifier knows. */
+  readonly expiresAt?: number
 }
 
 /** "Who are you": a local token, a JWT, an API key. @throws `unauthenticated` when the token is not good. */

@@ -1,5 +1,5 @@
 import type { ScoreApi } from '../api/score-api.ts'
-import type { Authorizer } from '../auth/authorizer.ts'
+import type { Authorizer, TokenVerifier } from '../auth/authorizer.ts'
 import { createOpenAuthorizer } from '../auth/open-authorizer.ts'
 import { createStaticTokenVerifier } from '../auth/static-token-verifier.ts'
 import { createStudyAuthorizer } from '../auth/study-authorizer.ts'
@@ -8,6 +8,7 @@ import type { ScoreError } from '../core/errors.ts'
 import type { PartPlanOptions } from '../core/part-plan.ts'
 import type { Catalogue } from '../metadata/catalogue/catalogue.ts'
 import { openCatalogue } from '../metadata/catalogue/open-catalogue.ts'
+import type { MetadataService } from '../metadata/metadata-service.ts'
 import { createObjectStates } from '../objects/object-states.ts'
 import { createPresignService, type PresignServiceOptions } from '../objects/presign-service.ts'
 import { createScoreService, type ScoreService } from '../objects/score-service.ts'
@@ -25,6 +26,8 @@ export interface EmbeddedOptions extends Omit<PresignServiceOptions, 'backend'> 
   readonly publicUrl: string
   /** `token` (default): writes and controlled files need the token of the folder. `none`: everyone may do everything. */
   readonly access?: 'token' | 'none'
+  /** Who may do what, in place of `access`; is given what the embedded server itself would use. */
+  readonly authorizer?: (parts: { readonly metadata: MetadataService; readonly folderToken: TokenVerifier }) => Authorizer
   readonly partPlan?: PartPlanOptions
   /** Whether what was acknowledged survives a power cut (fsync); default true. */
   readonly durable?: boolean
@@ -71,10 +74,10 @@ export async function openEmbeddedScore(options: EmbeddedOptions): Promise<Embed
     objectState: createObjectStates({ backend, layout }),
     now: () => new Date(now()),
   })
-  const authorizer =
-    access === 'none'
-      ? createOpenAuthorizer()
-      : createStudyAuthorizer({ verifier: createStaticTokenVerifier({ token }), metadata: catalogue })
+  const folderToken = createStaticTokenVerifier({ token })
+  const given = options.authorizer?.({ metadata: catalogue, folderToken })
+  const ownAuthorizer = access === 'none' ? createOpenAuthorizer() : createStudyAuthorizer({ verifier: folderToken, metadata: catalogue })
+  const authorizer = given ?? ownAuthorizer
   const service = createScoreService({
     backend,
     layout,
@@ -86,7 +89,7 @@ export async function openEmbeddedScore(options: EmbeddedOptions): Promise<Embed
   const { onStoreFailure } = options
   return {
     service,
-    api: (given = token) => service.as(given),
+    api: (bearer = token) => service.as(bearer),
     catalogue,
     authorizer,
     dataPlane: createLocalDataPlane({ backend, now, ...(onStoreFailure ? { onFailure: onStoreFailure } : {}) }),

@@ -33,6 +33,12 @@ export interface HttpRequest {
   readonly query?: readonly (readonly [name: string, value: string | number | boolean | undefined])[]
   /** Sent as `application/json`. */
   readonly json?: unknown
+  /** Sent as `application/x-www-form-urlencoded` or `multipart/form-data`, in place of `json`. */
+  readonly form?: URLSearchParams | FormData
+  /** Value of the `Authorization` header of this request, in place of the client's token. */
+  readonly authorization?: string
+  /** Whether a read may be sent on to another address; default true. What is no read never is. */
+  readonly followRedirects?: boolean
   /** Whether the request may be sent again when its answer was lost; default: any but POST. */
   readonly idempotent?: boolean
   readonly timeoutSeconds?: number
@@ -106,12 +112,12 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
   }
 
   const ask = (request: HttpRequest, accept: string, { signal }: CallOptions): Promise<Reply> => {
-    const { method = 'GET', path, json } = request
+    const { method = 'GET', path } = request
     const exchanged = {
+      ...request,
       method,
       url: `${baseUrl}${path}${queryOf(request)}`,
       accept,
-      json,
       timeoutSeconds: request.timeoutSeconds ?? timeoutSeconds,
     }
     const once = async (): Promise<Reply> => {

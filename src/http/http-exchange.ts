@@ -17,6 +17,11 @@ export interface ExchangeRequest {
   readonly url: string
   readonly accept: string
   readonly json?: unknown
+  readonly form?: URLSearchParams | FormData
+  /** Takes the place of the token. */
+  readonly authorization?: string
+  /** Default true. */
+  readonly followRedirects?: boolean
   /** For connection, answer and body together. */
   readonly timeoutSeconds: number
 }
@@ -86,19 +91,20 @@ async function orNetworkError<Result>(work: Promise<Result>, url: string, signal
   }
 }
 
-function send(request: ExchangeRequest, url: string, token: string | undefined, options: ExchangeOptions, signal: AbortSignal) {
+function send(request: ExchangeRequest, url: string, authorization: string | undefined, options: ExchangeOptions, signal: AbortSignal) {
   const headers = new Headers({ accept: request.accept })
-  if (token !== undefined) headers.set('authorization', `Bearer ${token}`)
+  if (authorization !== undefined) headers.set('authorization', authorization)
   if (options.userAgent !== undefined) headers.set('user-agent', options.userAgent)
   const fetcher = options.fetch ?? globalThis.fetch
-  const { method, json } = request
-  return plain(url, { method, headers, signal, fetch: (input, init) => fetcher(input, init), ...(json === undefined ? {} : { json }) })
+  const { method, json, form } = request
+  const body = form === undefined ? (json === undefined ? {} : { json }) : { body: form }
+  return plain(url, { method, headers, signal, fetch: (input, init) => fetcher(input, init), ...body })
 }
 
 function nextUrl(request: ExchangeRequest, response: Response, url: string): string {
   const location = response.headers.get('location')
   const target = location !== null && URL.canParse(location, url) ? new URL(location, url).href : undefined
-  const reads = request.method === 'GET' || request.method === 'HEAD'
+  const reads = (request.method === 'GET' || request.method === 'HEAD') && request.followRedirects !== false
   if (target !== undefined && /^https?:/.test(target) && reads) return target
   throw new ScoreError(
     'invalid-configuration',
@@ -107,11 +113,12 @@ function nextUrl(request: ExchangeRequest, response: Response, url: string): str
 }
 
 async function follow(request: ExchangeRequest, options: ExchangeOptions, signal: AbortSignal): Promise<Reply> {
-  const token = await bearer(options.token)
+  const token = request.authorization === undefined ? await bearer(options.token) : undefined
+  const authorization = request.authorization ?? (token === undefined ? undefined : `Bearer ${token}`)
   const { origin } = new URL(request.url)
   let { url } = request
   for (let hop = 0; hop <= mostRedirects; hop++) {
-    const sent = new URL(url).origin === origin ? token : undefined
+    const sent = new URL(url).origin === origin ? authorization : undefined
     const response = await orNetworkError(send(request, url, sent, options, signal), url, signal)
     if (!redirects.has(response.status)) {
       const body = await orNetworkError(response.text(), url, signal)
