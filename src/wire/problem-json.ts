@@ -61,6 +61,12 @@ export interface LegacyProblemContext {
   readonly tokenSent?: boolean
 }
 
+/** What a caller is told: the failure's message without secrets and, where the service itself is in trouble, without the places of its files. */
+function publicMessage(error: ScoreError): string {
+  const message = redactText(error.message)
+  return legacyStatus[error.code] === 500 ? message.replace(/'(?:\/|[A-Za-z]:\\)[^']*'/g, "'…'") : message
+}
+
 function javaTimestamp(now: number): string {
   return new Date(now).toISOString().replace('Z', '+00:00')
 }
@@ -94,7 +100,7 @@ export function legacyProblem(error: ScoreError, context: LegacyProblemContext):
   if (status === 401) return { status, headers: { ...headers, 'WWW-Authenticate': challenge(error, context.tokenSent === true) }, body: '' }
   if (error.code === 'access-denied' && context.right !== undefined)
     return { status, contentType: 'text/plain;charset=UTF-8', headers, body: denials[context.right] }
-  return { status, contentType: 'application/json', headers, body: errorBody(status, error.message, context) }
+  return { status, contentType: 'application/json', headers, body: errorBody(status, publicMessage(error), context) }
 }
 
 /** How a new route answers a failure: the code's own status and an RFC 9457 document with the member `code`. */
@@ -107,7 +113,7 @@ export function problemDocument(error: ScoreError, context: { readonly path: str
     type: 'about:blank',
     title: STATUS_CODES[status],
     status,
-    detail: redactText(error.message),
+    detail: publicMessage(error),
     instance: context.path,
     code: error.code,
   })

@@ -60,9 +60,19 @@ suite('wire/problem-json', (test) => {
   })
 
   test('secrets in messages go no further', () => {
-    const error = new ScoreError('internal', 'GET https://s/x?X-Amz-Signature=abc with Bearer abc.def failed')
+    const error = new ScoreError('unavailable', 'GET https://s/x?X-Amz-Signature=abc with Bearer abc.def failed')
     for (const { body } of [legacyProblem(error, context), problemDocument(error, context)]) assert.not.match(body, /abc/)
   })
+
+  for (const code of ['local-storage', 'internal', 'invalid-configuration'] as const) {
+    test(`${code} tells no place of the server's files`, () => {
+      const error = new ScoreError(code, "cannot write '/srv/score/objects/x' or 'C:\\\\score\\\\x': no space left on device")
+      for (const { body } of [legacyProblem(error, context), problemDocument(error, context)]) {
+        assert.not.match(body, /srv|C:/)
+        assert.match(body, /cannot write '…' or '…': no space left/)
+      }
+    })
+  }
 
   test('a wait that was asked for is passed on', () => {
     const error = new ScoreError('unavailable', 'm', { retryAfterSeconds: 2.5 })
