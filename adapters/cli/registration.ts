@@ -14,6 +14,8 @@ export interface RegistrationWishes {
   /** Path of a JSON file. */
   readonly payload: string | undefined
   readonly allowDuplicates: boolean
+  /** Whether an analysis that an earlier run has published will do. */
+  readonly acceptPublished: boolean
 }
 
 async function readPayload(path: string, context: CommandContext): Promise<AnalysisPayload> {
@@ -30,7 +32,7 @@ async function readPayload(path: string, context: CommandContext): Promise<Analy
 
 /** Registers files, or finds the unpublished analysis that an earlier run made of the same ones. */
 export async function register(wishes: RegistrationWishes, session: Session, context: CommandContext): Promise<Registration> {
-  const { study, access, analysisType, allowDuplicates } = wishes
+  const { study, access, analysisType, allowDuplicates, acceptPublished } = wishes
   const payload = wishes.payload === undefined ? undefined : await readPayload(wishes.payload, context)
   const files = await describeFiles(wishes.paths, session, context)
   const { registerFiles } = await import('../../src/index.ts')
@@ -41,15 +43,17 @@ export async function register(wishes: RegistrationWishes, session: Session, con
       files,
       access,
       allowDuplicates,
+      acceptPublished,
       ...(payload === undefined ? {} : { payload }),
       ...(analysisType === undefined ? {} : { analysisType }),
     },
     { signal: context.signal },
   )
-  const { analysisId, continued } = registration
-  context.output.event({ type: 'registered', study, analysisId, continued, files: registration.files })
-  context.output.say(
-    continued ? `Going on with analysis ${analysisId} of study ${study}` : `Registered analysis ${analysisId} in study ${study}`,
-  )
+  const { analysisId, continued, published } = registration
+  context.output.event({ type: 'registered', study, analysisId, continued, published, files: registration.files })
+  if (!published)
+    context.output.say(
+      continued ? `Going on with analysis ${analysisId} of study ${study}` : `Registered analysis ${analysisId} in study ${study}`,
+    )
   return registration
 }

@@ -52,13 +52,23 @@ async function tasksOf(
   return { tasks, stored }
 }
 
+/** A repeat of a command that has done its work. */
+function alreadyPublished({ study, analysisId, files }: Registration, seconds: number, { output }: CommandContext): number {
+  output.say(`Nothing to do: analysis ${analysisId} of study ${study} holds these files and is published`)
+  report({ receipts: [], failures: [], notBegun: 0 }, seconds, output, { study, analysisId, published: true })
+  if (!output.json) for (const { objectId, path } of files) output.data(`${objectId}\t${path}\n`)
+  return 0
+}
+
 /** `upload --study S FILE...`: registers, uploads and publishes; a repeat goes on with what is not published. */
 export async function uploadStudy(values: StudyUpload, session: Session, context: CommandContext): Promise<number> {
   const { output, now, signal } = context
   const started = now()
   await checkConnection(values.verifyConnection, session, context)
-  const registration = await register(values, session, context)
+  const acceptPublished = !values.force && !values.allowDuplicates
+  const registration = await register({ ...values, acceptPublished }, session, context)
   const { study, analysisId, files } = registration
+  if (registration.published) return alreadyPublished(registration, (now() - started) / 1000, context)
   const { tasks, stored } = await tasksOf(registration, values.force, session, context)
   const run = {
     engine: session.engine(),

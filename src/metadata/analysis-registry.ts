@@ -83,8 +83,8 @@ export interface AnalysisRegistry {
   suppress(study: string, analysisId: string, options?: CallOptions): Promise<void>
   /** The study an analysis belongs to. @throws `analysis-not-found`. */
   studyOf(analysisId: string, options?: CallOptions): Promise<string>
-  /** The analyses of a study that wait to be published; none when there is no such study. */
-  unpublishedAnalyses(study: string, options?: CallOptions): Promise<readonly Analysis[]>
+  /** The analyses of a study that are in this state; none when there is no such study. */
+  analyses(study: string, state: AnalysisState, options?: CallOptions): Promise<readonly Analysis[]>
   /** The latest version of each. */
   analysisTypes(options?: CallOptions): Promise<readonly AnalysisType[]>
 }

@@ -6,7 +6,7 @@ import type { AnalysisPayload, AnalysisRegistry, AnalysisType, RegisteredFile } 
 import { requireFileName } from './file-name.ts'
 import { dataTypeOf, fileTypeOf } from './file-type.ts'
 import { fillPayload } from './fill-payload.ts'
-import { findUnpublished } from './find-unpublished.ts'
+import { findAnalysis } from './find-analysis.ts'
 
 /** A file to register, as it lies here. */
 export interface LocalFile {
@@ -31,6 +31,8 @@ export interface RegisterFilesRequest {
   readonly analysisType?: string
   /** Register again what is registered under another analysis; default false. */
   readonly allowDuplicates?: boolean
+  /** Content with an analysis of the same names and MD5s that is published already, instead of `catalogue-conflict`; default false. */
+  readonly acceptPublished?: boolean
 }
 
 export interface Registration {
@@ -40,6 +42,8 @@ export interface Registration {
   readonly files: readonly (RegisteredFile & { readonly path: string })[]
   /** An analysis of an earlier run, not yet published, is continued: nothing new was registered. */
   readonly continued: boolean
+  /** An analysis of an earlier run is published, so there is nothing left to do; only with `acceptPublished`. */
+  readonly published: boolean
 }
 
 /** Type of the embedded catalogue that asks for nothing but files. */
@@ -134,7 +138,7 @@ function inOrder(files: readonly NamedFile[], registered: readonly RegisteredFil
 
 /**
  * Registers files as one analysis of a study, making the study where it is missing. Run again with the same study, names
- * and MD5s, it continues the analysis that is not yet published.
+ * and MD5s, it continues the analysis that is not yet published (and, with `acceptPublished`, finds the one that is).
  *
  * @throws `invalid-request` for a name, size or MD5 that no catalogue takes, for a payload that does not fit the files, and,
  *   before anything is sent, when the catalogue needs more than files and there is no payload; whatever
@@ -143,12 +147,22 @@ function inOrder(files: readonly NamedFile[], registered: readonly RegisteredFil
 export async function registerFiles(request: RegisterFilesRequest, options: CallOptions = {}): Promise<Registration> {
   const { registry, study } = request
   const files = checkFiles(request.files)
-  const earlier = await findUnpublished({ registry, study, files }, options)
-  if (earlier) return { study, analysisId: earlier.analysisId, files: inOrder(files, earlier.files, earlier.analysisId), continued: true }
+  for (const state of request.acceptPublished ? (['UNPUBLISHED', 'PUBLISHED'] as const) : (['UNPUBLISHED'] as const)) {
+    const earlier = await findAnalysis({ registry, study, state, files }, options)
+    if (!earlier) continue
+    const { analysisId } = earlier
+    return { study, analysisId, files: inOrder(files, earlier.files, analysisId), continued: true, published: state === 'PUBLISHED' }
+  }
   const payload = request.payload
     ? fillPayload({ payload: request.payload, study, files, access: request.access ?? 'controlled' })
     : filesPayload(request, files, chooseType(await registry.analysisTypes(options), request.analysisType))
   await registry.ensureStudy(study, options)
   const { analysisId } = await registry.submit(study, payload, { ...options, allowDuplicates: request.allowDuplicates ?? false })
-  return { study, analysisId, files: inOrder(files, await registry.files(study, analysisId, options), analysisId), continued: false }
+  return {
+    study,
+    analysisId,
+    files: inOrder(files, await registry.files(study, analysisId, options), analysisId),
+    continued: false,
+    published: false,
+  }
 }

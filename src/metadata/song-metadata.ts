@@ -6,7 +6,7 @@ import type { AnswerToError, HttpAnswer } from '../http/http-answer.ts'
 import { createHttpClient, type HttpClient, pathOf } from '../http/http-client.ts'
 import type { TokenSource } from '../http/http-exchange.ts'
 import type { AnalysisPayload, AnalysisRegistry, AnalysisType, SubmitOptions } from './analysis-registry.ts'
-import { findUnpublished } from './find-unpublished.ts'
+import { findAnalysis } from './find-analysis.ts'
 import type { MetadataService } from './metadata-service.ts'
 import { errorOfSongAnswer, saysNotFound } from './song-answer.ts'
 import { songError, songErrorId } from './song-error.ts'
@@ -105,7 +105,7 @@ function payloadFiles(payload: AnalysisPayload): { readonly name: string; readon
   return files.filter(isJsonObject).map((file) => ({ name: String(file['fileName']), md5: String(file['fileMd5sum']) }))
 }
 
-function createSubmit(http: HttpClient, registry: Pick<AnalysisRegistry, 'unpublishedAnalyses'>): AnalysisRegistry['submit'] {
+function createSubmit(http: HttpClient, registry: Pick<AnalysisRegistry, 'analyses'>): AnalysisRegistry['submit'] {
   const post = async (study: string, payload: AnalysisPayload, options: SubmitOptions): Promise<string> => {
     const query = options.allowDuplicates ? [['allowDuplicates', true] as const] : []
     const answer = await http.json({ method: 'POST', path: pathOf`/submit/${study}`, query, json: payload }, options)
@@ -118,7 +118,9 @@ function createSubmit(http: HttpClient, registry: Pick<AnalysisRegistry, 'unpubl
       options.signal?.throwIfAborted()
       if (!isScoreError(error, 'unavailable')) throw error
       // The answer is lost, not necessarily the analysis: a second POST would make another, or be refused as a duplicate.
-      const made = options.allowDuplicates ? undefined : await findUnpublished({ registry, study, files: payloadFiles(payload) }, options)
+      const made = options.allowDuplicates
+        ? undefined
+        : await findAnalysis({ registry, study, state: 'UNPUBLISHED', files: payloadFiles(payload) }, options)
       if (made) return { analysisId: made.analysisId }
       const advice = options.allowDuplicates
         ? `look for it among the unpublished analyses of '${study}' before you submit again`
@@ -171,8 +173,8 @@ async function analysisTypes(http: HttpClient, options: CallOptions): Promise<An
 }
 
 function createWriteSide(http: HttpClient): AnalysisRegistry {
-  const unpublishedAnalyses: AnalysisRegistry['unpublishedAnalyses'] = async (study, options) => {
-    const query = [['analysisStates', 'UNPUBLISHED'] as const]
+  const analyses: AnalysisRegistry['analyses'] = async (study, state, options) => {
+    const query = [['analysisStates', state] as const]
     try {
       const answer = await http.json({ path: pathOf`/studies/${study}/analysis`, query }, options)
       return jsonArray(answer, 'analyses').map(analysisFromJson)
@@ -186,8 +188,8 @@ function createWriteSide(http: HttpClient): AnalysisRegistry {
     await http.json({ method: 'PUT', path, errorOf: analysisMissing(http, analysisId) }, options)
   }
   return {
-    unpublishedAnalyses,
-    submit: createSubmit(http, { unpublishedAnalyses }),
+    analyses,
+    submit: createSubmit(http, { analyses }),
     async ensureStudy(study, options) {
       try {
         await http.json({ path: pathOf`/studies/${study}` }, options)

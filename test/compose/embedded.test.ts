@@ -51,7 +51,7 @@ suite('compose/embedded', (test) => {
       const none = (async function* (): AsyncGenerator<Uint8Array> {})()
       const answer = await second.dataPlane.handle({ method: 'GET', path: pathname, query: search, headers: {}, body: none })
       assert.is(answer.status, 200)
-      assert.equal(await second.catalogue.unpublishedAnalyses('S'), [])
+      assert.equal(await second.catalogue.analyses('S', 'UNPUBLISHED'), [])
     }))
 
   test('ten first starts at once agree on one token and one key', () =>

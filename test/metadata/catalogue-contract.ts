@@ -125,7 +125,7 @@ export function catalogueContract(test: SuiteApi<Record<string, unknown>>, open:
     await rejects(subject.catalogue.files(study, 'nope'), 'analysis-not-found')
     assert.is(await subject.catalogue.file({ study, objectId: '00000000-0000-4000-8000-000000000000' }), undefined)
     assert.is(await subject.catalogue.file({ study: 'S-2', objectId }), undefined)
-    assert.equal(await subject.catalogue.unpublishedAnalyses('S-9'), [])
+    assert.equal(await subject.catalogue.analyses('S-9', 'UNPUBLISHED'), [])
   })
 
   on('lists entities in order of id, filtered exactly', async (subject) => {
@@ -161,7 +161,7 @@ export function catalogueContract(test: SuiteApi<Record<string, unknown>>, open:
     await publish()
     assert.is(await subject.catalogue.analysisState({ study, analysisId }), 'PUBLISHED')
     await publish()
-    assert.equal(await subject.catalogue.unpublishedAnalyses(study), [])
+    assert.equal(await subject.catalogue.analyses(study, 'UNPUBLISHED'), [])
   })
 
   on('publishes with an unknown MD5 only when told to, never with a wrong one', async (subject) => {
@@ -341,7 +341,7 @@ export function catalogueContract(test: SuiteApi<Record<string, unknown>>, open:
     const two = await submitted(subject, ['b.bam'])
     store(subject, one.files)
     await subject.catalogue.publish(one.study, one.analysisId)
-    const waiting = await subject.catalogue.unpublishedAnalyses('S-1')
+    const waiting = await subject.catalogue.analyses('S-1', 'UNPUBLISHED')
     assert.equal(
       waiting.map((analysis) => [analysis.analysisId, analysis.files[0]?.md5]),
       [[two.analysisId, two.md5s[0]]],

@@ -39,7 +39,7 @@ function registryOf(types: readonly AnalysisType[], waiting: readonly Analysis[]
         type: file['fileType'] as string,
       }))
     },
-    unpublishedAnalyses: async () => waiting,
+    analyses: async (_study, state) => waiting.filter((analysis) => analysis.state === state),
     analysisTypes: async () => types,
     analysis: unused,
     publish: unused,
@@ -105,6 +105,15 @@ suite('registering files', (test) => {
     state: 'UNPUBLISHED',
     type: 'fileSet',
     files,
+  })
+
+  test('what is published already is found only when that will do', async () => {
+    const published: Analysis = { ...analysisOf('done', [asRegistered(bam, 'a.bam')]), state: 'PUBLISHED' }
+    const { registry, submitted } = registryOf([fileSet], [published])
+    const accepted = await registerFiles({ registry, study: 'S', files: [bam], acceptPublished: true })
+    assert.equal([accepted.analysisId, accepted.published, submitted.length], ['done', true, 0])
+    const anew = await registerFiles({ registry, study: 'S', files: [bam] })
+    assert.equal([anew.published, anew.continued, submitted.length], [false, false, 1])
   })
 
   test('continues the unpublished analysis with the same names and MD5s, whatever its type', async () => {

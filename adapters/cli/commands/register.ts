@@ -5,7 +5,7 @@ import { openSession } from '../session.ts'
 export const run: Run<'register'> = async (values, paths, context) => {
   const session = await openSession(context)
   try {
-    const { analysisId, files } = await register({ ...values, paths }, session, context)
+    const { analysisId, files } = await register({ ...values, paths, acceptPublished: false }, session, context)
     const { formatUploadManifest } = await import('../../../src/index.ts')
     if (!context.output.json) context.output.data(formatUploadManifest(analysisId, files))
     return 0

@@ -80,11 +80,11 @@ function createWriteSide(store: CatalogueStore, check: PayloadCheck, documents: 
       if (!record) throw songError('analysis.id.not.found', `there is no analysis '${analysisId}'; check the id`)
       return record.study
     },
-    async unpublishedAnalyses(study, options) {
+    async analyses(study, state, options) {
       await log.refresh(options)
       return index
         .analysesOf(study)
-        .filter((record) => record.state === 'UNPUBLISHED')
+        .filter((record) => record.state === state)
         .map((record) => analysisOf(index, record))
     },
     async analysisTypes(options) {

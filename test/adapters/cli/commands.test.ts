@@ -354,6 +354,15 @@ suite('commands against a server', (test) => {
     assert.match(stderr, /Published analysis/)
   })
 
+  test('the same command again has nothing to do, and says so', async () => {
+    const { stdout, stderr } = await score('upload', '--study', 'DEMO', 'a.bam', 'a.bam.bai')
+    assert.is(stdout, `${bamId}\t${bam}\n${indexId}\t${bam}.bai\n`)
+    assert.match(stderr, /Nothing to do: analysis \S+ of study DEMO holds these files and is published/)
+    assert.not.match(stderr, /Uploaded|Registered/)
+    const [told] = events((await score('upload', '--study', 'DEMO', 'a.bam', 'a.bam.bai', '--json')).stdout).slice(-1)
+    assert.equal([told?.['type'], told?.['published'], told?.['files']], ['summary', true, []])
+  })
+
   test('ls and status', async () => {
     const listed = await score('ls', '--study-id', 'DEMO')
     const row = listed.stdout.split('\n').find((line) => line.startsWith(bamId))
