@@ -78,7 +78,7 @@ export type {
 export type { Catalogue, CatalogueDocuments, CatalogueOptions, EntityQuery, StoredObjectState } from './metadata/catalogue/catalogue.ts'
 export { openCatalogue } from './metadata/catalogue/open-catalogue.ts'
 export { dataTypeOf, fileTypeOf } from './metadata/file-type.ts'
-export { findUnpublished } from './metadata/find-unpublished.ts'
+export { findAnalysis } from './metadata/find-analysis.ts'
 export type { AnalysisState, Entity, EntityFilter, FileRecord, MetadataService } from './metadata/metadata-service.ts'
 export { type LocalFile, type RegisterFilesRequest, type Registration, registerFiles } from './metadata/register-files.ts'
 export { type SongErrorId, songError, songErrorId, songErrors } from './metadata/song-error.ts'
