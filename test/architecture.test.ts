@@ -30,7 +30,7 @@ const plan: HousePlan = {
     compose: { rooms: inner, packages: ['yaml'] },
     index: { rooms: [...inner, 'compose'] },
     testing: { rooms: inner },
-    'adapters/server': { rooms: ['index'], packages: ['koa', '@koa/router'] },
+    'adapters/server': { rooms: ['index'], packages: ['koa', '@koa/router', 'koa2-swagger-ui', 'pino', 'prom-client'] },
     'adapters/cli': { rooms: ['index', 'adapters/server'], packages: ['clipanion', 'typanion', 'yaml'] },
     'adapters/fuse': { rooms: ['index'] },
   },

@@ -1,5 +1,5 @@
 import type { Context, Middleware } from 'koa'
-import { isScoreError, legacyProblem, ScoreError } from '../../src/index.ts'
+import { isScoreError, type LegacyProblemContext, legacyProblem, problemDocument, ScoreError } from '../../src/index.ts'
 import { answerProblem } from './answers.ts'
 import { noteFailure } from './request-event.ts'
 
@@ -19,7 +19,10 @@ export function requestPath(ctx: Context): string {
   return ctx.originalUrl.split('?', 1)[0] as string
 }
 
-/** Turns failures into the answers of the old routes (`legacyProblem`). */
+/**
+ * Turns failures into answers: of the old routes (`legacyProblem`), or, where a route has set the state `modern`, RFC 9457
+ * documents (`problemDocument`).
+ */
 export function createProblemMiddleware(now: () => number): Middleware {
   return async (ctx, next) => {
     try {
@@ -27,13 +30,14 @@ export function createProblemMiddleware(now: () => number): Middleware {
     } catch (error) {
       noteFailure(ctx, error)
       const right: unknown = ctx.state['right']
-      const problem = legacyProblem(asScoreError(error), {
+      const context: LegacyProblemContext = {
         path: requestPath(ctx),
         now: now(),
         tokenSent: /^Bearer\b/i.test(ctx.get('Authorization').trim()),
         ...(right === 'upload' || right === 'download' ? { right } : {}),
-      })
-      await answerProblem(ctx, problem)
+      }
+      const failure = asScoreError(error)
+      await answerProblem(ctx, ctx.state['modern'] === true ? problemDocument(failure, context) : legacyProblem(failure, context))
     }
   }
 }

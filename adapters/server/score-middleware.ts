@@ -1,13 +1,14 @@
-import Router, { type RouterContext } from '@koa/router'
+import type Router from '@koa/router'
+import type { RouterContext } from '@koa/router'
 import type { Context, Middleware, Next } from 'koa'
 import { errorBody, ScoreError } from '../../src/index.ts'
 import { answerEmpty, answerJson } from './answers.ts'
 import { createCatalogueRouter } from './catalogue-router.ts'
 import { createCors } from './cors.ts'
-import { addHealthRoutes } from './health-routes.ts'
 import { createProblemMiddleware, requestPath } from './problem-middleware.ts'
 import { type RequestEvent, reporting } from './request-event.ts'
-import { addScoreRoutes } from './score-routes.ts'
+import { createScoreRouter } from './score-router.ts'
+import { securityHeaders } from './security-headers.ts'
 import type { ServedScore } from './served-score.ts'
 import { createStoreMiddleware } from './store-middleware.ts'
 
@@ -24,6 +25,8 @@ export interface ScoreMiddlewareOptions {
   readonly stallSeconds?: number
   /** Largest body of a request that needs none; default 1 MiB. */
   readonly bodyLimitBytes?: number
+  /** Answer `/` with a page that links the documentation; default false; `createScoreServer` does. */
+  readonly home?: boolean
   readonly now?: () => number
 }
 
@@ -90,17 +93,18 @@ function routed(router: Router, now: () => number): Middleware {
 export function createScoreMiddleware(score: ServedScore, options: ScoreMiddlewareOptions = {}): Middleware {
   const { now = Date.now, corsOrigins = ['http://localhost:8081'], stallSeconds = 300, bodyLimitBytes = 1024 * 1024 } = options
   if (score.service === undefined) throw new ScoreError('invalid-configuration', 'a server needs a service: { service, … }')
-  const router = new Router()
-  addHealthRoutes(router, score.service)
-  addScoreRoutes(router, score.service)
+  const prefix = requirePrefix(options.prefix ?? '')
+  const catalogueReads = options.catalogueReads ?? 'open'
+  const router = createScoreRouter(score, { home: options.home ?? false, catalogueReads })
   const middlewares: Middleware[] = [createCors(corsOrigins), createProblemMiddleware(now)]
   if (score.dataPlane) middlewares.push(createStoreMiddleware(score.dataPlane, stallSeconds))
+  middlewares.push(securityHeaders)
   if (score.catalogue) {
     const { catalogue, authorizer } = score
     if (!authorizer) throw new ScoreError('invalid-configuration', 'a catalogue is served only with an authorizer for its writes')
-    middlewares.push(createCatalogueRouter({ catalogue, authorizer, reads: options.catalogueReads ?? 'open', now: () => new Date(now()) }))
+    middlewares.push(createCatalogueRouter({ catalogue, authorizer, reads: catalogueReads, now: () => new Date(now()) }))
   }
   middlewares.push(bodyGuard(bodyLimitBytes), routed(router, now))
-  const all = underPrefix(requirePrefix(options.prefix ?? ''), chain(middlewares))
+  const all = underPrefix(prefix, chain(middlewares))
   return options.onRequest ? reporting(options.onRequest, now, all) : all
 }

@@ -60,7 +60,7 @@ function createListener(score: ServedScore, options: ScoreServerOptions): Reques
   app.silent = true
   const { onRequest, ...rest } = options
   const now = options.now ?? Date.now
-  const service = createScoreMiddleware(score, rest)
+  const service = createScoreMiddleware(score, { home: true, ...rest })
   const unknown = createProblemMiddleware(now)
   const all: Middleware = (ctx) => service(ctx, () => unknown(ctx, () => unknownPath(score)(ctx)))
   app.use(onRequest ? reporting(onRequest, now, all) : all)

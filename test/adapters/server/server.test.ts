@@ -101,7 +101,7 @@ const troubles: readonly (readonly [name: string, path: string, asked: Asked, st
   ['a trailing slash', `${upload}/`, { token: tokens.system }, 200, /^false$/],
   ['a route that is longer', `${upload}/status/more`, { token: tokens.system }, 404, /nothing at/],
   ['the old health path', '/health', {}, 404, /nothing at/],
-  ['the root', '/', {}, 401, /^$/],
+  ['the root', '/', {}, 200, /swagger-ui\.html/],
 ]
 
 suite('adapters/server answers', (test) => {
