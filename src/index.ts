@@ -98,6 +98,7 @@ export type { DataPlaneAnswer } from './storage/local/s3-answer.ts'
 export { loadOrCreateSigningKey } from './storage/local/signed-url.ts'
 export { createMemoryBackend, type MemoryBackend, type MemoryBackendOptions } from './storage/memory/backend.ts'
 export { type Candidates, createObjectLayout, type ObjectLayout, type ObjectLayoutOptions } from './storage/object-layout.ts'
+export { createRetryingBackend, type RetryingBackendOptions } from './storage/retrying-backend.ts'
 export type {
   CompleteOptions,
   GetOptions,
