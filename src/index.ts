@@ -24,8 +24,20 @@ export { createMemorySource } from './bytes/memory-source.ts'
 // client
 export { createScoreClient, type ScoreClientOptions } from './client/score-client.ts'
 // compose
+export { type ConfigDocument, type ConfigText, parseConfigText, profilesMatch, resolvePlaceholders } from './compose/config-text.ts'
 export { loadOrCreateToken } from './compose/data-folder.ts'
 export { type EmbeddedOptions, type EmbeddedScore, openEmbeddedScore } from './compose/embedded.ts'
+export { readServerConfig, type ServerConfigInput, type ServerConfigResult } from './compose/server-config.ts'
+export type { NoEffect, ServerSettingKey, ServerSettingSpec } from './compose/server-setting-table.ts'
+export {
+  type ConfigFinding,
+  describeSettingSource,
+  type ServerConfig,
+  type ServerSetting,
+  type ServerSettingSource,
+  serverSettingKeys,
+  shownSetting,
+} from './compose/server-settings.ts'
 // core
 export type { ByteRange } from './core/byte-range.ts'
 export type { CallOptions } from './core/call-options.ts'
@@ -90,6 +102,19 @@ export { createObjectStates, type ObjectState, type ObjectStates } from './objec
 export { createPresignService, type PresignService, type PresignServiceOptions } from './objects/presign-service.ts'
 export { createScoreService, type ScoreService, type ScoreServiceOptions } from './objects/score-service.ts'
 export { type SweepOptions, sweepStaleUploads } from './objects/stale-uploads.ts'
+// slice
+export {
+  type BamSlice,
+  type BamSlicer,
+  type BamSlicerOptions,
+  type BamSlicerSources,
+  createBamSlicer,
+  type ReadSelection,
+  type SliceOptions,
+  type SlicePlan,
+} from './slice/bam-slicer.ts'
+export type { RegionInput } from './slice/place-regions.ts'
+export type { SliceProgram } from './slice/program-line.ts'
 // storage
 export { createLocalBackend, type LocalBackend, type LocalBackendOptions } from './storage/local/backend.ts'
 export { createLocalDataPlane, type LocalDataPlane, type LocalDataPlaneOptions } from './storage/local/data-plane.ts'

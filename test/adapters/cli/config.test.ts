@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { type Config, describeSource, loadConfig } from '../../../adapters/cli/config.ts'
-import { parseProperties } from '../../../adapters/cli/config-file.ts'
 import type { Environment } from '../../../adapters/cli/context.ts'
 import type { GlobalValues } from '../../../adapters/cli/global-options.ts'
 import { isRefusal } from '../../../adapters/cli/refusal.ts'
 import type { SettingKey } from '../../../adapters/cli/setting-table.ts'
+import { parseProperties } from '../../../src/compose/config-text.ts'
 import { suite } from '../../support/suite.ts'
 
 const cwd = mkdtempSync(join(tmpdir(), 'score-config-'))
