@@ -16,6 +16,7 @@ const rooms = {
   api: { rooms: ['core'] },
   wire: { rooms: ['core', 'api', 'metadata'] },
   formats: { rooms: ['core', 'bytes'], packages: ['p-limit'] },
+  slice: { rooms: ['core', 'bytes', 'formats'] },
   // The `.meta` documents in the store are the wire's specs, so they are written by the same code.
   objects: { rooms: ['core', 'api', 'storage', 'metadata', 'auth', 'wire'] },
   client: { rooms: ['core', 'http', 'api', 'wire'] },

@@ -29,6 +29,11 @@ export interface BgzfWriter {
   write(bytes: Uint8Array): Promise<void> | undefined
   /** Ends the current block. */
   flush(): void
+  /**
+   * Takes whole deflated blocks over as they are, behind what was written so far; for {@link BgzfWriter.resolve} they count
+   * as one block. The bytes must stay as they are until the promise resolves.
+   */
+  copyBlocks(bytes: Uint8Array): Promise<void>
   /** Writes what is left and the EOF marker. @returns bytes of the whole file. @throws what the sink threw. */
   finish(): Promise<number>
   /** The virtual offset of a position; known once its block is written, so surely after {@link BgzfWriter.finish}. */
@@ -73,6 +78,15 @@ export function createBgzfWriter(sink: ByteSink, options: BgzfWriterOptions = {}
     ordinal += 1
   }
 
+  const copyBlocks = (bytes: Uint8Array): Promise<void> => {
+    flush()
+    written = append(written, Promise.resolve(bytes))
+    written.catch(() => undefined)
+    waiting.push(written)
+    ordinal += 1
+    return written
+  }
+
   return {
     position: () => ({ ordinal, within: used }),
     reserve(length) {
@@ -89,6 +103,7 @@ export function createBgzfWriter(sink: ByteSink, options: BgzfWriterOptions = {}
       return waiting.length > limit ? waiting.splice(0, waiting.length - limit).at(-1) : undefined
     },
     flush,
+    copyBlocks,
     async finish() {
       flush()
       await written

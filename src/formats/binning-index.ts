@@ -30,8 +30,8 @@ export interface BinningIndex {
   readonly unplaced?: number
 }
 
-/** Where a record overlapping `start` or later can begin at the earliest. */
-function earliestOffset(reference: ReferenceIndex, start: number, scheme: BinningScheme): VirtualOffset {
+/** Where a record overlapping `start` or later can begin at the earliest: a lower bound, the file's begin when the index does not say. */
+export function earliestOffset(reference: ReferenceIndex, start: number, scheme: BinningScheme): VirtualOffset {
   const none = { block: 0, within: 0 }
   if (reference.lowest) return lowestOffset(reference.lowest, start, scheme) ?? none
   let window = Math.min(Math.floor(start / 2 ** scheme.minShift), reference.linear.length - 1)

@@ -1,0 +1,85 @@
+import type { ByteSource } from '../bytes/byte-source.ts'
+import type { CallOptions } from '../core/call-options.ts'
+import { type BgzfBlock, blockError, inflateRun } from '../formats/bgzf-block.ts'
+import { type BlockRun, type CompressedFeed, createCompressedFeed } from './compressed-feed.ts'
+import { type BlockMove, rangesOfMoves } from './slice-plan.ts'
+
+/** A block inflated, with what it was made of. */
+export interface InflatedBlock extends BgzfBlock {
+  readonly deflated: Uint8Array
+}
+
+/** What a slice is made of, in file order. */
+export type BlockStep =
+  | { readonly kind: 'blocks'; readonly blocks: readonly InflatedBlock[] }
+  /** Bytes to be copied as they are; they need not end with a whole block. */
+  | { readonly kind: 'copy'; readonly start: number; readonly bytes: Uint8Array }
+
+export interface BlockStepOptions extends CallOptions {
+  /** How messages name the file. */
+  readonly name: string
+  readonly size: number
+  /** Inflates what is copied, only to check it. */
+  readonly verify: boolean
+}
+
+/** In an object, as a generator awaits what it gives. */
+interface StepUnderWay {
+  readonly step: Promise<BlockStep>
+}
+
+/** Runs inflated at once. */
+const inflatedAhead = 3
+
+async function inflateStep({ bytes, offset, frames }: BlockRun, name: string): Promise<BlockStep> {
+  const blocks = await inflateRun(bytes, frames, offset, name)
+  return {
+    kind: 'blocks',
+    blocks: blocks.map((block) => ({ ...block, deflated: bytes.subarray(block.offset - offset, block.offset - offset + block.size) })),
+  }
+}
+
+async function checkedCopy(run: BlockRun, name: string): Promise<BlockStep> {
+  await inflateRun(run.bytes, run.frames, run.offset, name)
+  const start = (run.frames[0] as (typeof run.frames)[number]).start
+  return { kind: 'copy', start: run.offset + start, bytes: run.bytes.subarray(start, run.frames.at(-1)?.end) }
+}
+
+async function* startSteps(moves: readonly BlockMove[], feed: CompressedFeed, options: BlockStepOptions): AsyncGenerator<StepUnderWay> {
+  const { name, verify } = options
+  for (const move of moves) {
+    if (move.kind === 'inflate') {
+      await feed.skipTo(move.first)
+      for (let run = await feed.run(move.last); run; run = await feed.run(move.last)) yield { step: inflateStep(run, name) }
+      continue
+    }
+    if (feed.at > move.until)
+      throw blockError(name, move.until, 'no block begins here, though the index says so; the index is of another file')
+    if (verify) {
+      for (let run = await feed.run(move.until - 1); run; run = await feed.run(move.until - 1)) yield { step: checkedCopy(run, name) }
+      if (feed.at !== move.until)
+        throw blockError(name, move.until, 'no block begins here, though the index says so; the index is of another file')
+      continue
+    }
+    for (let start = feed.at; start < move.until; start = feed.at) {
+      const bytes = await feed.raw(move.until)
+      if (bytes) yield { step: Promise.resolve<BlockStep>({ kind: 'copy', start, bytes }) }
+    }
+  }
+}
+
+/** Fetches and inflates what the moves say, a little ahead of who takes it. @throws `invalid-format` for bad blocks. */
+export async function* blockSteps(source: ByteSource, moves: readonly BlockMove[], options: BlockStepOptions): AsyncGenerator<BlockStep> {
+  const feed = createCompressedFeed(source, rangesOfMoves(moves, options.size), options.name, options)
+  const ahead: Promise<BlockStep>[] = []
+  try {
+    for await (const { step } of startSteps(moves, feed, options)) {
+      step.catch(() => undefined)
+      ahead.push(step)
+      if (ahead.length > inflatedAhead) yield await (ahead.shift() as Promise<BlockStep>)
+    }
+    for (const step of ahead) yield await step
+  } finally {
+    await feed.close()
+  }
+}

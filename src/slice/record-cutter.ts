@@ -1,0 +1,208 @@
+import { ScoreError } from '../core/errors.ts'
+import { type RecordCore, readRecordCore } from '../formats/bam-record-codec.ts'
+import type { VirtualOffset } from '../formats/virtual-offset.ts'
+import type { InflatedBlock } from './block-steps.ts'
+import type { RecordChoice } from './record-choice.ts'
+import type { SliceSpan } from './slice-plan.ts'
+
+/** Part of a block's inflated bytes. */
+export interface KeptPart {
+  readonly from: number
+  to: number
+}
+
+/** A block and which of its bytes belong to the slice, in order; parts that touch are one. */
+export interface DecidedBlock {
+  readonly block: InflatedBlock
+  readonly kept: readonly KeptPart[]
+}
+
+export interface ChosenRecord {
+  readonly start: VirtualOffset
+  /** Valid until the next block is given. */
+  readonly bytes: Uint8Array
+  readonly core: RecordCore
+}
+
+/**
+ * Cuts blocks into records and decides on each. The blocks must cover the spans, in file order, but for those in the middle
+ * of kept spans.
+ */
+export interface RecordCutter {
+  /** @returns the blocks that are decided now: none while a record still goes on in the next block. @throws `invalid-format` */
+  add(block: InflatedBlock): DecidedBlock[]
+  /** @throws `invalid-format` when a record was not finished. */
+  finish(): void
+}
+
+export interface RecordCutterOptions {
+  readonly spans: readonly SliceSpan[]
+  readonly choice: RecordChoice
+  /** Cut kept spans into records too. Needs every one of their blocks. */
+  readonly cutAll: boolean
+  readonly name: string
+  readonly onRecord?: (record: ChosenRecord) => void
+}
+
+interface OpenBlock {
+  readonly block: InflatedBlock
+  readonly kept: KeptPart[]
+}
+
+/** A record whose bytes are not all there yet. */
+interface CrossingRecord {
+  readonly start: VirtualOffset
+  readonly parts: Uint8Array[]
+  readonly places: { readonly open: OpenBlock; readonly from: number; readonly to: number }[]
+  have: number
+  /** The length field first, then the whole. */
+  want: number
+}
+
+const lengthBytes = 4
+const leastRecordBytes = 32
+/** With the length field, up to the name. */
+const fixedBytes = 36
+/** Length field, reference and position. */
+const placeBytes = 12
+/** No real record comes near this; what claims more is no record. */
+const mostRecordBytes = 512 * 1024 * 1024
+
+function keep(open: OpenBlock, from: number, to: number): void {
+  const last = open.kept.at(-1)
+  if (last?.to === from) last.to = to
+  else if (to > from) open.kept.push({ from, to })
+}
+
+export function createRecordCutter(options: RecordCutterOptions): RecordCutter {
+  const { spans, choice, cutAll, name, onRecord } = options
+  let current = 0
+  let undecided: OpenBlock[] = []
+  let crossing: CrossingRecord | undefined
+  let lastPlace = { referenceId: -1, position: -1 }
+
+  const foreign = (at: VirtualOffset, what: string): ScoreError<'invalid-format'> =>
+    new ScoreError(
+      'invalid-format',
+      `${name}: at byte ${at.block}, inflated byte ${at.within} of its block, ${what}; the index is old or of another file, or the file is not sorted by coordinate: make the index anew with 'samtools index'`,
+    )
+
+  const recordBytes = (view: DataView, at: number, start: VirtualOffset): number => {
+    const length = view.getInt32(at, true)
+    if (length < leastRecordBytes || length > mostRecordBytes) throw foreign(start, `no record begins (its length field says ${length})`)
+    return lengthBytes + length
+  }
+
+  const judge = (bytes: Uint8Array, start: VirtualOffset, span: SliceSpan): boolean => {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+    if (fixedBytes + view.getUint8(12) + 4 * view.getUint16(16, true) > bytes.length)
+      throw foreign(start, `no record begins (its name and CIGAR do not fit its ${bytes.length} bytes)`)
+    const core = readRecordCore(view)
+    const { referenceId, position } = core
+    if (referenceId !== span.referenceId) throw foreign(start, `there is a record of reference ${referenceId}, not ${span.referenceId}`)
+    if (position < lastPlace.position && referenceId === lastPlace.referenceId)
+      throw foreign(start, `a record at ${position} follows one at ${lastPlace.position}`)
+    lastPlace = { referenceId, position }
+    const chosen = choice(core)
+    if (chosen) onRecord?.({ start, bytes, core })
+    return chosen
+  }
+
+  const goOn = (open: OpenBlock, from: number, to: number, span: SliceSpan): number => {
+    const record = crossing as CrossingRecord
+    const { data } = open.block
+    const end = Math.min(to, from + record.want - record.have)
+    record.parts.push(data.subarray(from, end))
+    record.places.push({ open, from, to: end })
+    record.have += end - from
+    if (record.have < record.want) return end
+    const bytes = Buffer.concat(record.parts)
+    if (record.want === lengthBytes) {
+      record.want = recordBytes(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), 0, record.start)
+      return end
+    }
+    if (judge(bytes, record.start, span)) for (const place of record.places) keep(place.open, place.from, place.to)
+    crossing = undefined
+    return end
+  }
+
+  const cut = (open: OpenBlock, from: number, to: number, span: SliceSpan): void => {
+    const { data, offset } = open.block
+    const view = new DataView(data.buffer, data.byteOffset, data.length)
+    for (let at = from; at < to; ) {
+      if (!crossing && at + lengthBytes <= to) {
+        const start = { block: offset, within: at }
+        const end = at + recordBytes(view, at, start)
+        if (end <= to) {
+          if (judge(data.subarray(at, end), start, span)) keep(open, at, end)
+          at = end
+          continue
+        }
+      }
+      crossing ??= { start: { block: offset, within: at }, parts: [], places: [], have: 0, want: lengthBytes }
+      at = goOn(open, at, to, span)
+    }
+  }
+
+  const placeAt = ({ data }: InflatedBlock, at: number): { readonly referenceId: number; readonly position: number } | undefined => {
+    if (at + placeBytes > data.length) return undefined
+    const view = new DataView(data.buffer, data.byteOffset, data.length)
+    return { referenceId: view.getInt32(at + 4, true), position: view.getInt32(at + 8, true) }
+  }
+
+  /** Kept records are not looked at, but for the first: there a wrong index shows. */
+  const checkFirstKept = (block: InflatedBlock, at: number, span: SliceSpan): void => {
+    const place = placeAt(block, at)
+    if (!place || (place.referenceId === span.referenceId && place.position >= span.leastPosition)) return
+    throw foreign(
+      { block: block.offset, within: at },
+      `there is a record of reference ${place.referenceId} at ${place.position}, where the index has those of ${span.referenceId} from ${span.leastPosition}`,
+    )
+  }
+
+  /** What follows the last record that can belong to the slice must not belong to it. */
+  const checkBehind = (block: InflatedBlock, at: number, span: SliceSpan): void => {
+    const next = spans[current + 1]
+    if (span.mode !== 'sift' || (next && next.start.block === block.offset && next.start.within === at)) return
+    const place = placeAt(block, at)
+    if (!place || place.referenceId !== span.referenceId || place.position >= lastPlace.position) return
+    throw foreign({ block: block.offset, within: at }, `a record at ${place.position} follows one at ${lastPlace.position}`)
+  }
+
+  const takeSpan = (open: OpenBlock, span: SliceSpan): void => {
+    const { block } = open
+    const begins = block.offset === span.start.block
+    const from = begins ? span.start.within : 0
+    const to = block.offset === span.end.block ? span.end.within : block.data.length
+    if (from > block.data.length || to > block.data.length)
+      throw foreign({ block: block.offset, within: Math.max(from, to) }, `there is nothing: the block has ${block.data.length} bytes`)
+    if (span.mode === 'keep' && begins) checkFirstKept(block, from, span)
+    if (span.mode === 'keep' && !cutAll) keep(open, from, to)
+    else cut(open, from, to, span)
+    if (block.offset === span.end.block) checkBehind(block, to, span)
+  }
+
+  const requireWhole = (): void => {
+    if (crossing) throw foreign(crossing.start, `a record of ${crossing.want} bytes begins, of which only ${crossing.have} follow`)
+  }
+
+  return {
+    add(block) {
+      const open: OpenBlock = { block, kept: [] }
+      undecided.push(open)
+      for (; current < spans.length; current += 1) {
+        const span = spans[current] as SliceSpan
+        if (span.start.block > block.offset) break
+        if (span.end.block >= block.offset) takeSpan(open, span)
+        // It may also end where this block does, which the index can call the begin of the next.
+        if (span.end.block > block.offset) break
+        requireWhole()
+      }
+      if (crossing) return []
+      const decided = undecided
+      undecided = []
+      return decided
+    },
+    finish: requireWhole,
+  }
+}
