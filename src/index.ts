@@ -96,6 +96,22 @@ export { type LocalFile, type RegisterFilesRequest, type Registration, registerF
 export { type SongErrorId, songError, songErrorId, songErrors } from './metadata/song-error.ts'
 export { createSongMetadata, type SongMetadata, type SongMetadataOptions } from './metadata/song-metadata.ts'
 export { formatUploadManifest, type UploadManifestEntry } from './metadata/upload-manifest.ts'
+// mount
+export { createFileTree, type FileTree, type FileTreeOptions, type TreeReport } from './mount/file-tree.ts'
+export {
+  createFuseMount,
+  type FileAttributes,
+  type FileSystemStatus,
+  type FolderEntry,
+  type FuseMount,
+  type FuseMountOptions,
+  type MountStatistics,
+} from './mount/fuse-mount.ts'
+export { defaultMountLimits, type MountLimits } from './mount/open-files.ts'
+export type { OpenObject } from './mount/shared-sources.ts'
+export type { TreeLayout } from './mount/tree-layout.ts'
+export type { FileNode, FolderNode, RenamedFile, TreeNode, TreeObject } from './mount/tree-node.ts'
+export type { LeftOut, ObjectSelection, TreeObjectsDependencies } from './mount/tree-objects.ts'
 // objects
 export { cutSpec } from './objects/downloads.ts'
 export { createObjectStates, type ObjectState, type ObjectStates } from './objects/object-states.ts'

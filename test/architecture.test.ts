@@ -21,6 +21,7 @@ const rooms = {
   objects: { rooms: ['core', 'api', 'storage', 'metadata', 'auth', 'wire'] },
   client: { rooms: ['core', 'http', 'api', 'wire'] },
   transfer: { rooms: ['core', 'http', 'bytes', 'files', 'hash', 'api', 'metadata'] },
+  mount: { rooms: ['core', 'bytes', 'api', 'metadata'] },
 } as const
 
 const inner = Object.keys(rooms)

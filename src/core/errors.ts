@@ -6,7 +6,19 @@ interface ProblemTraits {
    * or nothing.
    */
   readonly retry: 'never' | 'same-request' | 'fresh-urls' | 'restart'
-  readonly errno: 'ENOENT' | 'EACCES' | 'EIO' | 'ESTALE' | 'EINVAL' | 'EAGAIN' | 'ENOSPC'
+  readonly errno:
+    | 'ENOENT'
+    | 'EACCES'
+    | 'EIO'
+    | 'ESTALE'
+    | 'EINVAL'
+    | 'EAGAIN'
+    | 'ENOSPC'
+    | 'EROFS'
+    | 'EISDIR'
+    | 'ENOTDIR'
+    | 'EBADF'
+    | 'EMFILE'
   /** Exit code of `score` (0 success, 8 some of several failed, 130 SIGINT, 143 SIGTERM are not errors of one operation). */
   readonly exitCode: number
 }
@@ -36,6 +48,13 @@ export const problems = {
   'access-denied': { status: 403, retry: 'never', errno: 'EACCES', exitCode: 3 },
   'url-expired': { status: 403, retry: 'fresh-urls', errno: 'EAGAIN', exitCode: 7 },
   unavailable: { status: 503, retry: 'same-request', errno: 'EIO', exitCode: 7 },
+  // Of a mounted tree.
+  'path-not-found': { status: 404, retry: 'never', errno: 'ENOENT', exitCode: 4 },
+  'is-a-folder': { status: 400, retry: 'never', errno: 'EISDIR', exitCode: 2 },
+  'not-a-folder': { status: 400, retry: 'never', errno: 'ENOTDIR', exitCode: 2 },
+  'read-only': { status: 400, retry: 'never', errno: 'EROFS', exitCode: 2 },
+  'not-open': { status: 400, retry: 'never', errno: 'EBADF', exitCode: 1 },
+  'too-many-open': { status: 503, retry: 'never', errno: 'EMFILE', exitCode: 7 },
   'local-storage': { status: 500, retry: 'never', errno: 'ENOSPC', exitCode: 9 },
   internal: { status: 500, retry: 'never', errno: 'EIO', exitCode: 1 },
 } as const satisfies Record<string, ProblemTraits>

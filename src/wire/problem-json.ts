@@ -30,6 +30,12 @@ const legacyStatus = {
   'access-denied': 403,
   'url-expired': 403,
   unavailable: 503,
+  'path-not-found': 404,
+  'is-a-folder': 400,
+  'not-a-folder': 400,
+  'read-only': 400,
+  'not-open': 400,
+  'too-many-open': 503,
   'local-storage': 500,
   internal: 500,
 } as const satisfies Record<ProblemCode, 400 | 401 | 403 | 404 | 500 | 503>

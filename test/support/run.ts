@@ -32,9 +32,13 @@ interface Limits {
 }
 
 /** Folders that need more than Node; each has a script of its own. */
-const separate = new Set(['compat', 'services', 'mount', 'slow'])
+const separate = ['compat/', 'services/', 'mount/real/', 'slow/']
 const running = new Set<ChildProcess>()
 const colours = new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*m`, 'g')
+
+function isSeparate(name: string): boolean {
+  return separate.some((folder) => name.startsWith(folder))
+}
 
 function testFiles(root: string, wanted: readonly string[]): string[] {
   const all = readdirSync(root, { recursive: true, encoding: 'utf8' })
@@ -42,7 +46,7 @@ function testFiles(root: string, wanted: readonly string[]): string[] {
     .filter((name) => name.endsWith('.test.ts'))
     .sort()
   const chosen = new Set<string>()
-  if (wanted.length === 0) for (const name of all) if (!separate.has(name.split('/')[0] ?? '')) chosen.add(name)
+  if (wanted.length === 0) for (const name of all) if (!isSeparate(name)) chosen.add(name)
   for (const part of wanted) {
     const matches = all.filter((name) => name.includes(part))
     if (matches.length === 0) throw new Error(`no test file's name contains "${part}"`)
@@ -229,7 +233,7 @@ async function main(): Promise<void> {
   const failed: string[] = []
   const work = async (): Promise<void> => {
     for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
-      const patience = separate.has(name.split('/')[0] ?? '') ? 4 : 1
+      const patience = isSeparate(name) ? 4 : 1
       const outcome = await runFile(join(root, name), { ...limits, fileSeconds: limits.fileSeconds * patience })
       totals.passed += outcome.passed
       totals.failed += outcome.failures.length

@@ -1,0 +1,136 @@
+import { setMaxListeners } from 'node:events'
+import type { ByteSource } from '../bytes/byte-source.ts'
+import { readBytes } from '../bytes/byte-source.ts'
+import type { ByteRange } from '../core/byte-range.ts'
+import type { CallOptions } from '../core/call-options.ts'
+import { problems, ScoreError, toScoreError } from '../core/errors.ts'
+import { createSharedSources, type OpenObject } from './shared-sources.ts'
+import { withinTime } from './time-limit.ts'
+import type { TreeObject } from './tree-node.ts'
+
+export interface MountLimits {
+  /** Every call ends within this, with `unavailable` (EIO) if need be; default 30,000. */
+  readonly callMs: number
+  /** Files open at once; default 65,536. One more is `too-many-open`. */
+  readonly openFiles: number
+  /** Sources kept open after their last file was closed, so that opening again costs nothing; default 64. */
+  readonly idleSources: number
+}
+
+export const defaultMountLimits: MountLimits = { callMs: 30_000, openFiles: 65_536, idleSources: 64 }
+
+interface OpenFile {
+  readonly object: TreeObject
+  readonly source: ByteSource
+}
+
+/** Files by handle. Errors as in `FuseMount`. */
+export interface OpenFiles {
+  open(object: TreeObject, options?: CallOptions): Promise<number>
+  read(handle: number, range: ByteRange, options?: CallOptions): Promise<Uint8Array>
+  release(handle: number): Promise<void>
+  close(): Promise<void>
+  count(): { readonly files: number; readonly sources: number; readonly reads: number; readonly bytesRead: number }
+}
+
+/** What a program may be told when it opens a file, or reads one; other failures are trouble on the way. */
+const openErrnos: readonly string[] = ['ENOENT', 'EACCES', 'ESTALE', 'EIO', 'EMFILE', 'EISDIR', 'ENOTDIR', 'EBADF']
+const readErrnos: readonly string[] = ['ESTALE', 'EIO', 'EBADF']
+
+function narrowed(error: unknown, errnos: readonly string[]): ScoreError {
+  const problem = toScoreError(error)
+  if (errnos.includes(problems[problem.code].errno)) return problem
+  return new ScoreError('unavailable', problem.message, { cause: problem })
+}
+
+function requireRange(range: ByteRange): void {
+  const { start, end } = range
+  if (Number.isSafeInteger(start) && Number.isSafeInteger(end) && start >= 0 && start <= end) return
+  throw new ScoreError('invalid-range', `bytes ${start} to ${end} are no range of a file`)
+}
+
+/** Numbers from 1, below 2^31, that are not in use. */
+function createHandles(inUse: (handle: number) => boolean): () => number {
+  let last = 0
+  return () => {
+    do last = last >= 2 ** 31 - 1 ? 1 : last + 1
+    while (inUse(last))
+    return last
+  }
+}
+
+export function createOpenFiles(openObject: OpenObject, limits: MountLimits): OpenFiles {
+  const { callMs } = limits
+  const closing = new AbortController()
+  // As many calls listen as there are under way.
+  setMaxListeners(0, closing.signal)
+  const sources = createSharedSources(openObject, { maximumIdle: limits.idleSources, openMs: callMs, signal: closing.signal })
+  const files = new Map<number, OpenFile>()
+  const nextHandle = createHandles((handle) => files.has(handle))
+  let opening = 0
+  let reads = 0
+  let bytesRead = 0
+  const signalsOf = (call: CallOptions = {}): readonly AbortSignal[] => (call.signal ? [call.signal, closing.signal] : [closing.signal])
+  const fileOf = (handle: number): OpenFile => {
+    const file = files.get(handle)
+    if (file) return file
+    throw new ScoreError('not-open', `${handle} is no handle of an open file`)
+  }
+  const acquire = async (object: TreeObject, call?: CallOptions): Promise<ByteSource> => {
+    const acquired = sources.acquire(object)
+    try {
+      return await withinTime(callMs, `opening object ${object.objectId}`, () => acquired, signalsOf(call))
+    } catch (error) {
+      // Nobody waits for it any more: what opens late is given back.
+      acquired.then(
+        () => sources.release(object),
+        () => undefined,
+      )
+      throw narrowed(error, openErrnos)
+    }
+  }
+  return {
+    async open(object, call) {
+      if (files.size + opening >= limits.openFiles)
+        throw new ScoreError('too-many-open', `${limits.openFiles} files are open; close some, or raise the limit of the mount`)
+      opening += 1
+      try {
+        const source = await acquire(object, call)
+        const handle = nextHandle()
+        files.set(handle, { object, source })
+        return handle
+      } finally {
+        opening -= 1
+      }
+    },
+    async read(handle, range, call) {
+      const { object, source } = fileOf(handle)
+      requireRange(range)
+      const wanted = { start: Math.min(range.start, object.size), end: Math.min(range.end, object.size) }
+      if (wanted.start === wanted.end) return new Uint8Array(0)
+      const what = `reading bytes ${wanted.start} to ${wanted.end} of object ${object.objectId}`
+      try {
+        const bytes = await withinTime(callMs, what, (inner) => readBytes(source, wanted, inner), signalsOf(call))
+        reads += 1
+        bytesRead += bytes.length
+        return bytes
+      } catch (error) {
+        throw narrowed(error, readErrnos)
+      }
+    },
+    async release(handle) {
+      const { object } = fileOf(handle)
+      files.delete(handle)
+      await withinTime(callMs, `closing object ${object.objectId}`, () => sources.release(object), [])
+    },
+    async close() {
+      if (closing.signal.aborted) return
+      closing.abort(new ScoreError('unavailable', 'the mount was closed'))
+      const open = [...files.values()]
+      files.clear()
+      await Promise.allSettled(open.map(({ object }) => sources.release(object)))
+      await sources.close()
+    },
+    count: () => ({ files: files.size, sources: sources.count(), reads, bytesRead }),
+  }
+}
