@@ -2,8 +2,8 @@ import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, request a
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { ScoreError } from '../../core/errors.ts'
-import { redactUrl } from '../../core/redact.ts'
+import type { RequestTarget } from '../../http/request-target.ts'
+import { keepReadBuffers } from './read-buffers.ts'
 
 /** Idle connections are closed after this time: some servers close theirs after 5 s, and a request would run into it. */
 const idleMs = 4000
@@ -13,35 +13,8 @@ const idleMarginMs = 1000
 /** Kept connections that may turn out closed in a row before that counts as a failure. */
 export const mostStaleConnections = 3
 
-/** A URL as it goes on the wire: the target is the text between authority and fragment, character for character. */
-export interface Target {
-  readonly url: string
-  readonly secure: boolean
-  readonly host: string
-  readonly port: number
-  /** Path and query. */
-  readonly path: string
-}
-
-/** The signature covers every character of path and query, so they are cut out and never rebuilt from a parsed form. */
-export function parseTarget(url: string): Target {
-  const match = /^(https?):\/\/(?:[^/?#@]*@)?(\[[0-9a-f:.]+\]|[^/?#@:]+)(?::(\d{1,5}))?([/?][^#]*)?(?:#.*)?$/i.exec(url)
-  const [, scheme = '', host = '', port, rest = '/'] = match ?? []
-  if (!match || /[^\x21-\x7e]/.test(rest)) {
-    throw new ScoreError('store-protocol', `the service gave a URL that cannot be sent: '${redactUrl(url)}'`)
-  }
-  const secure = scheme.toLowerCase() === 'https'
-  return {
-    url,
-    secure,
-    host: host.replace(/^\[(.*)\]$/, '$1'),
-    port: port === undefined ? (secure ? 443 : 80) : Number(port),
-    path: rest.startsWith('?') ? `/${rest}` : rest,
-  }
-}
-
 export interface Connections {
-  request(method: 'GET' | 'PUT', target: Target, headers: Readonly<Record<string, string | number>>): ClientRequest
+  request(method: 'GET' | 'PUT', target: RequestTarget, headers: Readonly<Record<string, string | number>>): ClientRequest
   /** Closes what is idle: the next request gets a new connection. */
   dropIdle(): void
   close(): void
@@ -86,8 +59,10 @@ export function createConnections(options: ConnectionsOptions): Connections {
   const plain = new HttpAgent(common)
   const secure = new HttpsAgent({ ...common, ...ca, ALPNProtocols: ['http/1.1'] })
   const limits: IdleLimits = new WeakMap()
-  respectLimits(plain, limits)
-  respectLimits(secure, limits)
+  for (const agent of [plain, secure]) {
+    respectLimits(agent, limits)
+    keepReadBuffers(agent)
+  }
   return {
     request(method, target, headers) {
       const { host, port, path } = target
