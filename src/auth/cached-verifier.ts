@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { CallOptions } from '../core/call-options.ts'
 import { ScoreError } from '../core/errors.ts'
+import { createSharedCalls } from '../core/shared-calls.ts'
 import type { Identity, TokenVerifier } from './authorizer.ts'
-import { createSharedCalls } from './shared-calls.ts'
 
 export interface CachedVerifierOptions {
   /** How long an identity is believed without asking again; from 0 to 60, default 60. Never past its `expiresAt`. */

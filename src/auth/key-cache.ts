@@ -1,5 +1,5 @@
 import type { CallOptions } from '../core/call-options.ts'
-import { createSharedCalls } from './shared-calls.ts'
+import { createSharedCalls } from '../core/shared-calls.ts'
 
 export interface KeyCacheOptions {
   /** How long keys are used before they are read again; default 600. */

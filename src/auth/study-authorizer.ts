@@ -41,7 +41,8 @@ export function createStudyAuthorizer({ verifier, metadata, policy = defaultScop
       if (right === 'download' && isOpenAccess(entity)) return identity
       study = entity.study
     }
-    if (study !== undefined && hasStudyScope(policy, right, identity.scopes, study)) return identity
+    // A record without study belongs to nobody, whatever scope `<prefix><suffix>` may say.
+    if (study !== undefined && study !== '' && hasStudyScope(policy, right, identity.scopes, study)) return identity
     throw denied(request, right, policy, study)
   }
 

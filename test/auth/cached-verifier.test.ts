@@ -90,10 +90,10 @@ suite('auth/cached-verifier', (test) => {
         throw new ScoreError('unauthenticated', 'no')
       },
     })
-    const flood = async (): Promise<void> => {
-      for (let n = 0; n < 10_000; n++) await failure(verifier.verify(randomUUID()))
+    const flood = async (times = 10_000): Promise<void> => {
+      for (let n = 0; n < times; n++) await failure(verifier.verify(randomUUID()))
     }
-    await flood()
+    await flood(1000)
     const grown = await heapAfter(flood)
     assert.ok(grown < 200_000, `${grown} bytes more`)
   })
