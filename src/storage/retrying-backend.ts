@@ -1,8 +1,10 @@
 import type { CallOptions } from '../core/call-options.ts'
+import type { ScoreError } from '../core/errors.ts'
 import { type RetryOptions, retry } from '../core/retry.ts'
 import { compareKeys } from './key-order.ts'
 import type { StorageBackend, StoredPart } from './storage-backend.ts'
 
+/** How to repeat; by default whatever is `unavailable`: a part that is missing does not come by asking again. */
 export type RetryingBackendOptions = Omit<RetryOptions, 'signal'>
 
 type Again = <Result>(work: () => Promise<Result>, call?: CallOptions) => Promise<Result>
@@ -58,7 +60,8 @@ async function* past<Item>(items: AsyncIterable<Item>, last: string | undefined,
  * completion that did happen, unheard, answers the repeat with `upload-not-found` or `object-exists`.
  */
 export function createRetryingBackend(backend: StorageBackend, options: RetryingBackendOptions = {}): StorageBackend {
-  const again: Again = (work, call) => retry(work, { ...options, ...(call?.signal ? { signal: call.signal } : {}) })
+  const retryable = (error: ScoreError): boolean => error.code === 'unavailable'
+  const again: Again = (work, call) => retry(work, { retryable, ...options, ...(call?.signal ? { signal: call.signal } : {}) })
   return {
     name: backend.name,
     head: (address, call) => again(() => backend.head(address, call), call),

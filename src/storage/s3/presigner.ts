@@ -75,6 +75,14 @@ function lifeWithin(seconds: number, signedAt: number, expiration: Date | undefi
   return Math.min(seconds, left)
 }
 
+/**
+ * By how much the store's clock is ahead of this machine's, as the SDK learns from answers. What is less than SigV4 minds
+ * is the way of the answer, and no reason to sign for another second.
+ */
+function clockOffset(learned: number): number {
+  return Math.abs(learned) < 240_000 ? 0 : learned
+}
+
 /** @throws at once `invalid-configuration` for a public address that is none. */
 export function createS3Presigner(open: () => Promise<S3Session>, options: Pick<S3BackendOptions, 'publicEndpoint' | 'now'>): Presign {
   const { publicEndpoint, now = Date.now } = options
@@ -87,11 +95,13 @@ export function createS3Presigner(open: () => Promise<S3Session>, options: Pick<
     const session = await open()
     const { config } = session.client
     try {
-      targets ??= createTargets(session, publicEndpoint)
+      targets ??= createTargets(session, publicEndpoint).catch((error: unknown) => {
+        targets = undefined
+        throw error
+      })
       const target = (await targets)(request.action === 'get' ? request.address : request.multipart)
       const credentials = await config.credentials()
-      // The SDK learns by how much this machine's clock differs from the store's.
-      const signedAt = Math.floor((now() + config.systemClockOffset) / 1000) * 1000
+      const signedAt = Math.floor((now() + clockOffset(config.systemClockOffset)) / 1000) * 1000
       const expiresInSeconds = lifeWithin(request.expiresInSeconds, signedAt, credentials.expiration)
       const url = sign(credentials, target, signable(request), { signedAt: new Date(signedAt), expiresInSeconds })
       return { url, expiresAt: new Date(signedAt + expiresInSeconds * 1000) }
