@@ -1,6 +1,8 @@
 import type { Middleware } from 'koa'
 
 const methods = 'PUT,DELETE,GET,POST'
+/** What a page needs to read: the ETag to register a part with, ranges, and why and for how long it was refused. */
+const exposed = 'ETag, Content-Range, Accept-Ranges, Score-Problem, WWW-Authenticate, Retry-After, X-Request-Id'
 
 /** Lets web pages of these origins call the service; `*` = of all. Preflights are answered as recorded (wire-vectors.md 1). */
 export function createCors(origins: readonly string[]): Middleware {
@@ -12,7 +14,7 @@ export function createCors(origins: readonly string[]): Middleware {
     ctx.set('Access-Control-Allow-Origin', origin)
     const asked = ctx.get('Access-Control-Request-Method')
     if (ctx.method !== 'OPTIONS' || asked === '') {
-      ctx.set('Access-Control-Expose-Headers', 'ETag, Content-Range, Score-Problem')
+      ctx.set('Access-Control-Expose-Headers', exposed)
       return next()
     }
     ctx.set('Access-Control-Allow-Methods', methods)

@@ -1,13 +1,19 @@
+import { randomUUID } from 'node:crypto'
 import type { Context, Middleware } from 'koa'
 import { isScoreError, type ProblemCode, redactText } from '../../src/index.ts'
+import { inRequest, type RequestContext } from './request-context.ts'
 
 /** What happened to one request, without token, query and signature. */
 export interface RequestEvent {
+  /** Of this server's own making; also in the answer's header `X-Request-Id`, and in what is said of decisions. */
+  readonly requestId: string
   readonly method: string
   /** Without query. */
   readonly path: string
   /** The pattern that took it, such as `/upload/:objectId`. */
   readonly route?: string
+  /** That the path names, where it names one. */
+  readonly objectId?: string
   readonly status: number
   readonly durationMs: number
   /** The peer's, or the client's as the trusted proxy tells. */
@@ -40,13 +46,16 @@ export function noteFailure(ctx: Context, failure: unknown): void {
   ctx.state['failure'] = failure
 }
 
-function requestEvent(ctx: Context, durationMs: number, remoteAddress: string): RequestEvent {
+function requestEvent(ctx: Context, durationMs: number, { requestId, remoteAddress }: RequestContext): RequestEvent {
   const route: unknown = ctx.state['route']
+  const objectId: unknown = (ctx as { readonly params?: Readonly<Record<string, unknown>> }).params?.['objectId']
   const userAgent = ctx.get('User-Agent')
   return {
+    requestId,
     method: printable(ctx.method, 20),
     path: printable(ctx.originalUrl.split('?', 1)[0] as string, 2000),
     ...(typeof route === 'string' ? { route } : {}),
+    ...(typeof objectId === 'string' ? { objectId: printable(objectId, 100) } : {}),
     status: ctx.status,
     durationMs,
     remoteAddress: printable(remoteAddress, 100),
@@ -60,14 +69,17 @@ function requestEvent(ctx: Context, durationMs: number, remoteAddress: string): 
 export function reporting(onRequest: (event: RequestEvent) => void, now: () => number, inner: Middleware): Middleware {
   return async (ctx, next) => {
     const started = now()
-    const { ip } = ctx
+    const context = { requestId: randomUUID(), remoteAddress: ctx.ip }
     let passedOn = false
     ctx.res.once('close', () => {
-      if (!passedOn) onRequest(requestEvent(ctx, now() - started, ip))
+      if (!passedOn) onRequest(requestEvent(ctx, now() - started, context))
     })
-    await inner(ctx, () => {
-      passedOn = true
-      return next()
-    })
+    ctx.set('X-Request-Id', context.requestId)
+    await inRequest(context, () =>
+      inner(ctx, () => {
+        passedOn = true
+        return next()
+      }),
+    )
   }
 }

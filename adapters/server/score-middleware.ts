@@ -5,6 +5,7 @@ import { errorBody, ScoreError } from '../../src/index.ts'
 import { answerEmpty, answerJson } from './answers.ts'
 import { createCatalogueRouter } from './catalogue-router.ts'
 import { createCors } from './cors.ts'
+import { type FailedAuthenticationOptions, throttleFailedAuthentications } from './failed-authentications.ts'
 import { createProblemMiddleware, requestPath } from './problem-middleware.ts'
 import { type RequestEvent, reporting } from './request-event.ts'
 import { createScoreRouter } from './score-router.ts'
@@ -27,6 +28,8 @@ export interface ScoreMiddlewareOptions {
   readonly bodyLimitBytes?: number
   /** Answer `/` with a page that links the documentation; default false; `createScoreServer` does. */
   readonly home?: boolean
+  /** How failed authentications are throttled; `false`: they are not. */
+  readonly throttle?: FailedAuthenticationOptions | false
   readonly now?: () => number
 }
 
@@ -99,6 +102,7 @@ export function createScoreMiddleware(score: ServedScore, options: ScoreMiddlewa
   const middlewares: Middleware[] = [createCors(corsOrigins), createProblemMiddleware(now)]
   if (score.dataPlane) middlewares.push(createStoreMiddleware(score.dataPlane, stallSeconds))
   middlewares.push(securityHeaders)
+  if (options.throttle !== false) middlewares.push(throttleFailedAuthentications({ now, ...options.throttle }))
   if (score.catalogue) {
     const { catalogue, authorizer } = score
     if (!authorizer) throw new ScoreError('invalid-configuration', 'a catalogue is served only with an authorizer for its writes')

@@ -28,7 +28,8 @@ type Handler = (call: Call) => Promise<void>
 
 async function answerDownload({ ctx, api, objectId }: Call): Promise<void> {
   const start = requiredInteger(ctx, 'offset')
-  const length = requiredInteger(ctx, 'length')
+  // Every negative length means to the end; the answer says -1, as documented.
+  const length = Math.max(requiredInteger(ctx, 'length'), -1)
   const external = optionalFlag(ctx, 'external')
   const withoutUrls = optionalFlag(ctx, 'exclude-urls')
   const range = { start, ...(length < 0 ? {} : { end: start + length }) }

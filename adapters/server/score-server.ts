@@ -1,10 +1,9 @@
-import { createServer, type RequestListener, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { setTimeout as wait } from 'node:timers/promises'
+import { createServer, type RequestListener } from 'node:http'
 import Koa, { type Context, type Middleware } from 'koa'
 import { ScoreError } from '../../src/index.ts'
 import { bearerToken } from './bearer-token.ts'
 import { deferContinue } from './deferred-continue.ts'
+import { bind, drain } from './listening.ts'
 import { createProblemMiddleware } from './problem-middleware.ts'
 import { reporting } from './request-event.ts'
 import { createScoreMiddleware, type ScoreMiddlewareOptions } from './score-middleware.ts'
@@ -54,8 +53,13 @@ function unknownPath(score: ServedScore): (ctx: Context) => Promise<void> {
   }
 }
 
+/** Of the addresses in `X-Forwarded-For` only the last was written by the proxy; those before it are the client's own tale. */
+function koaOptions(trustProxy: boolean): { readonly proxy: boolean; readonly maxIpsCount: number } {
+  return { proxy: trustProxy, maxIpsCount: 1 }
+}
+
 function createListener(score: ServedScore, options: ScoreServerOptions): RequestListener {
-  const app = new Koa({ proxy: options.trustProxy ?? false })
+  const app = new Koa(koaOptions(options.trustProxy ?? false))
   // Koa would write to stderr; what went wrong is in the request's event.
   app.silent = true
   const { onRequest, ...rest } = options
@@ -65,42 +69,6 @@ function createListener(score: ServedScore, options: ScoreServerOptions): Reques
   const all: Middleware = (ctx) => service(ctx, () => unknown(ctx, () => unknownPath(score)(ctx)))
   app.use(onRequest ? reporting(onRequest, now, all) : all)
   return app.callback()
-}
-
-function bindError(error: NodeJS.ErrnoException, host: string, port: number): ScoreError {
-  const reasons: Readonly<Record<string, string>> = {
-    EADDRINUSE: 'another program listens there already: end it, or choose another --port',
-    EACCES: 'this user may not bind it: choose a port above 1023',
-    EADDRNOTAVAIL: 'this machine has no such address: choose another --host',
-    ENOTFOUND: 'there is no such host: choose another --host',
-  }
-  const reason = reasons[error.code ?? ''] ?? error.message
-  return new ScoreError('invalid-configuration', `can't listen on ${host}, port ${port}: ${reason}`, { cause: error })
-}
-
-async function bind(server: Server, host: string, port: number): Promise<string> {
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) => reject(bindError(error, host, port)))
-    server.listen(port, host, () => {
-      server.removeAllListeners('error')
-      resolve()
-    })
-  })
-  const bound = (server.address() as AddressInfo).port
-  return `http://${host.includes(':') ? `[${host}]` : host}:${bound}`
-}
-
-async function drain(server: Server, deadlineSeconds: number): Promise<void> {
-  const stop = new AbortController()
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-  server.closeIdleConnections()
-  const late = wait(deadlineSeconds * 1000, undefined, { signal: stop.signal, ref: false }).then(
-    () => server.closeAllConnections(),
-    () => undefined,
-  )
-  await closed
-  stop.abort()
-  await late
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { ScoreApi } from '../api/score-api.ts'
 import type { Authorizer, TokenVerifier } from '../auth/authorizer.ts'
+import { type AuthDecision, createObservedAuthorizer } from '../auth/observed-authorizer.ts'
 import { createOpenAuthorizer } from '../auth/open-authorizer.ts'
 import { createStaticTokenVerifier } from '../auth/static-token-verifier.ts'
 import { createStudyAuthorizer } from '../auth/study-authorizer.ts'
@@ -17,6 +18,7 @@ import { createLocalBackend } from '../storage/local/backend.ts'
 import { createLocalDataPlane, type LocalDataPlane } from '../storage/local/data-plane.ts'
 import { loadOrCreateSigningKey } from '../storage/local/signed-url.ts'
 import { createObjectLayout } from '../storage/object-layout.ts'
+import { observeBackend, type StoreCall } from '../storage/observed-backend.ts'
 import { loadOrCreateToken, openDataFolder } from './data-folder.ts'
 
 export interface EmbeddedOptions extends Omit<PresignServiceOptions, 'backend'> {
@@ -35,6 +37,10 @@ export interface EmbeddedOptions extends Omit<PresignServiceOptions, 'backend'> 
   readonly now?: () => number
   /** Told of the store's own failures, such as a full disk, that a client of the data plane was answered with. */
   readonly onStoreFailure?: (error: ScoreError) => void
+  /** Told of every decision about access, for an audit. */
+  readonly onDecision?: (decision: AuthDecision) => void
+  /** Told of every call of the service to its store; not of the bytes that its data plane moves. */
+  readonly onStoreCall?: (call: StoreCall) => void
 }
 
 /** The whole system in one process, on one folder: service, catalogue, store and access. */
@@ -77,16 +83,18 @@ export async function openEmbeddedScore(options: EmbeddedOptions): Promise<Embed
   const folderToken = createStaticTokenVerifier({ token })
   const given = options.authorizer?.({ metadata: catalogue, folderToken })
   const ownAuthorizer = access === 'none' ? createOpenAuthorizer() : createStudyAuthorizer({ verifier: folderToken, metadata: catalogue })
-  const authorizer = given ?? ownAuthorizer
+  const judge = given ?? ownAuthorizer
+  const { onDecision, onStoreCall, onStoreFailure } = options
+  const authorizer = onDecision ? createObservedAuthorizer({ authorizer: judge, onDecision }) : judge
+  const store = onStoreCall ? observeBackend(backend, onStoreCall) : backend
   const service = createScoreService({
-    backend,
+    backend: store,
     layout,
     metadata: catalogue,
     authorizer,
-    presign: createPresignService({ ...options, backend }),
+    presign: createPresignService({ ...options, backend: store }),
     ...(options.partPlan ? { partPlan: options.partPlan } : {}),
   })
-  const { onStoreFailure } = options
   return {
     service,
     api: (bearer = token) => service.as(bearer),

@@ -1,0 +1,58 @@
+import type { StorageBackend } from './storage-backend.ts'
+
+/** One call to a store. */
+export interface StoreCall {
+  readonly operation: Exclude<keyof StorageBackend, 'name'>
+  /** Of `presign`: what the URL is for. */
+  readonly presigned?: 'get' | 'put-part'
+  /** Of a stream or a list: until its end, or until its reader had enough. */
+  readonly durationMs: number
+  readonly failed: boolean
+}
+
+type Operation = StoreCall['operation']
+
+/** Tells of every call to a store, for those who measure it. @param now - milliseconds; default a monotonic clock */
+export function observeBackend(
+  backend: StorageBackend,
+  onCall: (call: StoreCall) => void,
+  now: () => number = () => performance.now(),
+): StorageBackend {
+  const one = async <T>(operation: Operation, call: () => Promise<T>, more: Pick<StoreCall, 'presigned'> = {}): Promise<T> => {
+    const started = now()
+    let failed = true
+    try {
+      const result = await call()
+      failed = false
+      return result
+    } finally {
+      onCall({ operation, ...more, durationMs: now() - started, failed })
+    }
+  }
+  async function* many<T>(operation: Operation, call: () => AsyncIterable<T>): AsyncGenerator<T> {
+    const started = now()
+    let failed = false
+    try {
+      yield* call()
+    } catch (error) {
+      failed = true
+      throw error
+    } finally {
+      onCall({ operation, durationMs: now() - started, failed })
+    }
+  }
+  return {
+    name: backend.name,
+    head: (address, options) => one('head', () => backend.head(address, options)),
+    get: (address, options) => many('get', () => backend.get(address, options)),
+    put: (address, body, options) => one('put', () => backend.put(address, body, options)),
+    delete: (address, options) => one('delete', () => backend.delete(address, options)),
+    list: (prefix, options) => many('list', () => backend.list(prefix, options)),
+    listFolders: (prefix, options) => many('listFolders', () => backend.listFolders(prefix, options)),
+    presign: (request) => one('presign', () => backend.presign(request), { presigned: request.action }),
+    createMultipart: (address, options) => one('createMultipart', () => backend.createMultipart(address, options)),
+    listParts: (multipart, options) => many('listParts', () => backend.listParts(multipart, options)),
+    completeMultipart: (multipart, parts, options) => one('completeMultipart', () => backend.completeMultipart(multipart, parts, options)),
+    abortMultipart: (multipart, options) => one('abortMultipart', () => backend.abortMultipart(multipart, options)),
+  }
+}
