@@ -20,7 +20,9 @@ export type { ClaimPath } from './auth/token-scopes.ts'
 export { createUmaVerifier, type UmaVerifierOptions } from './auth/uma-verifier.ts'
 // bytes
 export { type ByteSource, readBytes } from './bytes/byte-source.ts'
+export { type CachedSourceOptions, createCachedSource } from './bytes/cached-source.ts'
 export { createFileSource } from './bytes/file-source.ts'
+export { createHttpSource, type HttpSourceOptions, type SignedUrl } from './bytes/http-source.ts'
 export { createMemorySource } from './bytes/memory-source.ts'
 // client
 export { createScoreClient, type ScoreClientOptions } from './client/score-client.ts'
@@ -28,6 +30,8 @@ export { createScoreClient, type ScoreClientOptions } from './client/score-clien
 export { type ConfigDocument, type ConfigText, parseConfigText, profilesMatch, resolvePlaceholders } from './compose/config-text.ts'
 export { loadOrCreateToken } from './compose/data-folder.ts'
 export { type EmbeddedOptions, type EmbeddedScore, openEmbeddedScore } from './compose/embedded.ts'
+export { type OpenedScore, type OpenScoreOptions, openScore } from './compose/open-score.ts'
+export type { CheckOptions, CheckOutcome, ScoreCheck } from './compose/score-checks.ts'
 export { readServerConfig, type ServerConfigInput, type ServerConfigResult } from './compose/server-config.ts'
 export type { NoEffect, ServerSettingKey, ServerSettingSpec } from './compose/server-setting-table.ts'
 export {
@@ -88,6 +92,7 @@ export type {
   RegisteredFile,
   SubmitOptions,
 } from './metadata/analysis-registry.ts'
+export { type CachedMetadataOptions, createCachedMetadata } from './metadata/cached-metadata.ts'
 export type { Catalogue, CatalogueDocuments, CatalogueOptions, EntityQuery, StoredObjectState } from './metadata/catalogue/catalogue.ts'
 export { openCatalogue } from './metadata/catalogue/open-catalogue.ts'
 export { dataTypeOf, fileTypeOf } from './metadata/file-type.ts'

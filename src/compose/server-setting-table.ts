@@ -25,7 +25,7 @@ const unsupported = (reason: string): NoEffect => ({ kind: 'unsupported', reason
 
 const ssl = unsupported('TLS ends at a proxy in front; tell its address in score.public-url')
 const azure = unsupported('there is no Azure store yet')
-const oneTimeout = ignored('s3.connectionTimeout is the one that counts, as in the original with profile s3')
+const oneTimeout = ignored('s3.connectionTimeout and s3.retryLimit are those that count, as in the original with profile s3')
 
 /**
  * The settings of a server, by property: those of the original (score-server.md 8) and ours. An environment variable is the
@@ -92,12 +92,7 @@ export const serverSettingTable = {
   's3.customMd5Property': { kind: 'text', default: 'md5chksum', text: 'Metadata of an object that holds its MD5 where it has no .meta' },
   's3.preSignedUrl.override.host': { kind: 'text', text: 'Address by which clients reach the store; URLs are signed for it' },
   's3.connectionTimeout': { kind: 'integer', default: '15000', text: 'Longest wait for a connection to the store, in ms' },
-  's3.retryLimit': {
-    kind: 'integer',
-    default: '5',
-    noEffect: ignored('what may pass is tried again by one policy, for the store too'),
-    text: 'Tries of a request to the store',
-  },
+  's3.retryLimit': { kind: 'integer', default: '5', text: 'How often a request to the store is repeated when that may help' },
   'upload.retry.limit': { kind: 'integer', default: '5', noEffect: oneTimeout, text: 'Tries outside of profile s3' },
   'upload.connection.timeout': { kind: 'integer', default: '15000', noEffect: oneTimeout, text: 'Time-out outside of profile s3' },
   'upload.partsize': {

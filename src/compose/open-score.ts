@@ -1,0 +1,140 @@
+import type { Authorizer } from '../auth/authorizer.ts'
+import type { CallOptions } from '../core/call-options.ts'
+import { ScoreError } from '../core/errors.ts'
+import { createCachedMetadata } from '../metadata/cached-metadata.ts'
+import type { Catalogue } from '../metadata/catalogue/catalogue.ts'
+import { openCatalogue } from '../metadata/catalogue/open-catalogue.ts'
+import type { MetadataService } from '../metadata/metadata-service.ts'
+import { createSongMetadata } from '../metadata/song-metadata.ts'
+import { createObjectStates } from '../objects/object-states.ts'
+import { createPresignService } from '../objects/presign-service.ts'
+import { createScoreService, type ScoreService } from '../objects/score-service.ts'
+import { sweepStaleUploads } from '../objects/stale-uploads.ts'
+import type { LocalDataPlane } from '../storage/local/data-plane.ts'
+import { type DataFolder, loadOrCreateToken, openDataFolder } from './data-folder.ts'
+import { createScoreAuth, type ScoreAuth } from './score-auth.ts'
+import { createScoreChecks, type ScoreCheck } from './score-checks.ts'
+import { openScoreStore, type ScoreStore } from './score-store.ts'
+import type { ServerConfig } from './server-settings.ts'
+
+export interface OpenScoreOptions {
+  /** Address under which the server listens, for a local store's URLs where `score.public-url` says nothing. */
+  readonly url: string
+  /** For Song and the identity provider. */
+  readonly fetch?: typeof fetch
+  readonly userAgent?: string
+  /** Milliseconds since 1970. */
+  readonly now?: () => number
+  /** Told of a local store's own failures, such as a full disk. */
+  readonly onStoreFailure?: (error: ScoreError) => void
+}
+
+/** A whole service, as its configuration says: store, catalogue and access. */
+export interface OpenedScore {
+  readonly service: ScoreService
+  readonly authorizer: Authorizer
+  /** Of a local store. */
+  readonly dataPlane?: LocalDataPlane
+  /** Of a data folder, where no Song is named. */
+  readonly catalogue?: Catalogue
+  /** File of the token, where access is by one. */
+  readonly tokenPath?: string
+  /** What is not safe about the configuration. */
+  readonly warnings: readonly string[]
+  /** What can be tried before the service is trusted with data. */
+  readonly checks: readonly ScoreCheck[]
+  /** Ends uploads left alone, unless the configuration says otherwise. Several servers may do so at once. */
+  sweep(options?: CallOptions): Promise<void>
+  close(): Promise<void>
+}
+
+const day = 86_400
+
+interface ScoreCatalogue {
+  readonly metadata: MetadataService
+  readonly catalogue?: Catalogue
+}
+
+async function openMetadata(
+  config: ServerConfig,
+  { backend, layout }: ScoreStore,
+  folder: DataFolder | undefined,
+  { fetch: fetcher, userAgent, now = Date.now }: OpenScoreOptions,
+): Promise<ScoreCatalogue> {
+  const url = config.text('metadata.url')
+  if (url !== undefined) {
+    // A client waits 60 s for an answer of ours, so Song gets less than that, tries included.
+    const song = createSongMetadata({
+      url,
+      timeoutSeconds: 15,
+      retry: { attempts: 3, maximumDelayMs: 1000 },
+      ...(fetcher ? { fetch: fetcher } : {}),
+      ...(userAgent ? { userAgent } : {}),
+    })
+    return { metadata: createCachedMetadata(song, { now }) }
+  }
+  if (folder === undefined)
+    throw new ScoreError(
+      'invalid-configuration',
+      'no catalogue is named: set METADATA_URL to the address of Song, or SCORE_DATA to a data folder',
+    )
+  const objectState = createObjectStates({ backend, layout })
+  const catalogue = await openCatalogue({ folder: folder.catalogue, objectState, now: () => new Date(now()) })
+  return { metadata: catalogue, catalogue }
+}
+
+function serviceOf(config: ServerConfig, { backend, layout }: ScoreStore, metadata: MetadataService, auth: ScoreAuth): ScoreService {
+  return createScoreService({
+    backend,
+    layout,
+    metadata,
+    authorizer: auth.authorizer,
+    presign: createPresignService({
+      backend,
+      uploadExpirySeconds: config.integer('s3.upload.expiration') * day,
+      downloadExpirySeconds: config.integer('s3.download.expiration') * day,
+    }),
+    partPlan: { partSizeBytes: config.integer('upload.partsize') },
+    customMd5Property: config.text('s3.customMd5Property') ?? '',
+    legacyMode: config.boolean('metadata.useLegacyMode'),
+  })
+}
+
+/**
+ * Puts a service together from the settings of `readServerConfig`. Nothing is asked of a bucket, of Song or of an identity
+ * provider yet: `checks` do that.
+ *
+ * @throws `invalid-configuration` for settings without sense, which `readServerConfig` has found too; `local-storage`.
+ */
+export async function openScore(config: ServerConfig, options: OpenScoreOptions): Promise<OpenedScore> {
+  const { url, now = Date.now, onStoreFailure } = options
+  const dataDir = config.text('score.data')
+  const folder = dataDir === undefined ? undefined : await openDataFolder(dataDir)
+  const publicUrl = (config.text('score.public-url') ?? url).replace(/\/+$/, '')
+  const store = await openScoreStore(config, { folder, publicUrl, now, ...(onStoreFailure ? { onStoreFailure } : {}) })
+  const { metadata, catalogue } = await openMetadata(config, store, folder, options)
+  const close = async (): Promise<void> => catalogue?.close()
+  try {
+    const token = folder === undefined ? undefined : await loadOrCreateToken(folder.token)
+    const fetcher = options.fetch ? { fetch: options.fetch } : {}
+    const auth = createScoreAuth(config, { metadata, now, ...fetcher, ...(token === undefined ? {} : { token }) })
+    return {
+      service: serviceOf(config, store, metadata, auth),
+      authorizer: auth.authorizer,
+      ...(store.dataPlane ? { dataPlane: store.dataPlane } : {}),
+      ...(catalogue ? { catalogue } : {}),
+      ...(auth.access === 'token' && folder ? { tokenPath: folder.token } : {}),
+      warnings: auth.warnings,
+      checks: createScoreChecks({ config, store, auth, now, ...fetcher }),
+      async sweep(call = {}) {
+        const olderThanSeconds = config.integer('s3.upload.expiration') * day
+        if (config.boolean('upload.clean.enabled')) await sweepStaleUploads({ ...store, olderThanSeconds, now, ...call })
+        await store.sweep?.(call)
+      },
+      close,
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}

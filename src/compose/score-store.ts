@@ -1,0 +1,95 @@
+import type { CallOptions } from '../core/call-options.ts'
+import { ScoreError } from '../core/errors.ts'
+import { createLocalBackend } from '../storage/local/backend.ts'
+import { createLocalDataPlane, type LocalDataPlane } from '../storage/local/data-plane.ts'
+import { loadOrCreateSigningKey } from '../storage/local/signed-url.ts'
+import { createObjectLayout, type ObjectLayout } from '../storage/object-layout.ts'
+import { createRetryingBackend } from '../storage/retrying-backend.ts'
+import type { S3BackendOptions } from '../storage/s3/s3-options.ts'
+import type { StorageBackend } from '../storage/storage-backend.ts'
+import type { DataFolder } from './data-folder.ts'
+import type { ServerConfig } from './server-settings.ts'
+
+/** The store that a configuration names, and how objects lie in it. */
+export interface ScoreStore {
+  readonly backend: StorageBackend
+  readonly layout: ObjectLayout
+  /** Address that the server asks; absent with a local store. */
+  readonly endpoint?: string
+  /** Answers the signed URLs of a local store. */
+  readonly dataPlane?: LocalDataPlane
+  /** Removes what crashes left; a bucket needs none. */
+  sweep?(options?: CallOptions): Promise<void>
+}
+
+export interface ScoreStoreOptions {
+  readonly folder: DataFolder | undefined
+  /** Under which the data plane of a local store is reached. */
+  readonly publicUrl: string
+  readonly now?: () => number
+  readonly onStoreFailure?: (error: ScoreError) => void
+}
+
+function withScheme(address: string, secured: boolean): string {
+  return /^https?:\/\//i.test(address) ? address : `${secured ? 'https' : 'http'}://${address}`
+}
+
+/** What the S3 driver is given. */
+export function s3OptionsOf(config: ServerConfig): S3BackendOptions & { readonly endpoint: string } {
+  const endpoint = withScheme(config.text('s3.endpoint') ?? '', config.boolean('s3.secured'))
+  const region = config.text('s3.region')
+  const [accessKeyId, secretAccessKey] = [config.text('s3.accessKey'), config.text('s3.secretKey')]
+  const keyId = config.text('s3.masterEncryptionKeyId')
+  const publicHost = config.text('s3.preSignedUrl.override.host')
+  return {
+    endpoint,
+    // Without a region the name of AWS's oldest endpoint says none.
+    ...(region === undefined ? (/s3-external-1\.amazonaws\.com/i.test(endpoint) ? { region: 'us-east-1' } : {}) : { region }),
+    ...(accessKeyId === undefined || secretAccessKey === undefined ? {} : { credentials: { accessKeyId, secretAccessKey } }),
+    ...(keyId === undefined ? {} : { sse: { algorithm: 'aws:kms' as const, keyId } }),
+    ...(publicHost === undefined ? {} : { publicEndpoint: withScheme(publicHost, !endpoint.startsWith('http:')) }),
+    connectTimeoutMs: config.integer('s3.connectionTimeout'),
+  }
+}
+
+function layoutOf(config: ServerConfig): ObjectLayout {
+  return createObjectLayout({
+    objectBucket: config.text('bucket.name.object') ?? '',
+    stateBucket: config.text('bucket.name.state') ?? '',
+    dataDirectory: config.text('s3.data.directory') ?? '',
+    uploadDirectory: config.text('s3.upload.directory') ?? '',
+    sentinel: config.text('object.sentinel') ?? '',
+    poolSize: config.integer('bucket.size.pool'),
+    poolKeyLength: config.integer('bucket.size.key'),
+  })
+}
+
+async function openBucket(config: ServerConfig, now: (() => number) | undefined): Promise<ScoreStore> {
+  const { createS3Backend } = await import('../storage/s3/backend.ts')
+  const options = s3OptionsOf(config)
+  const driver = createS3Backend({ ...options, ...(now ? { now } : {}) })
+  const backend = createRetryingBackend(driver, { policy: { attempts: config.integer('s3.retryLimit') + 1 } })
+  return { backend, layout: layoutOf(config), endpoint: options.endpoint }
+}
+
+async function openFolder(folder: DataFolder, { publicUrl, now = Date.now, onStoreFailure }: ScoreStoreOptions): Promise<ScoreStore> {
+  const signingKey = await loadOrCreateSigningKey(folder.signingKey)
+  const backend = createLocalBackend({ folder: folder.store, publicUrl, signingKey, now })
+  const layout = createObjectLayout({ objectBucket: 'objects', stateBucket: 'state' })
+  if (!(await backend.head(layout.sentinel))) await backend.put(layout.sentinel, new Uint8Array(0))
+  const dataPlane = createLocalDataPlane({ backend, now, ...(onStoreFailure ? { onFailure: onStoreFailure } : {}) })
+  const sweep = async (options?: CallOptions): Promise<void> => {
+    await backend.sweep(options)
+  }
+  return { backend, layout, dataPlane, sweep }
+}
+
+/** @throws `invalid-configuration` when no store is named, or one that there is not; `local-storage`. */
+export async function openScoreStore(config: ServerConfig, options: ScoreStoreOptions): Promise<ScoreStore> {
+  if (config.profiles.includes('s3')) return openBucket(config, options.now)
+  if (config.profiles.includes('azure'))
+    throw new ScoreError('invalid-configuration', 'there is no Azure store yet: use the profile s3, or a data folder')
+  if (options.folder === undefined)
+    throw new ScoreError('invalid-configuration', 'no store is named: add the profile s3, or set SCORE_DATA to a data folder')
+  return openFolder(options.folder, options)
+}
