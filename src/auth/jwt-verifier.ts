@@ -37,7 +37,7 @@ export interface ConfiguredVerifier extends TokenVerifier {
   readonly warnings: readonly string[]
 }
 
-const longestToken = 16_384
+const longestToken = 32_768
 const tokenTypes = new Set(['jwt', 'at+jwt', 'application/at+jwt'])
 const textOf = (claim: unknown): string | undefined => (typeof claim === 'string' && claim !== '' ? claim : undefined)
 
