@@ -1,5 +1,5 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -61,14 +61,20 @@ function cpuOf(pid: number): number {
       .map(Number),
   ]
   return pids.filter(Boolean).reduce((sum, each) => {
-    const fields = execFileSync('cat', [`/proc/${each}/stat`], { encoding: 'utf8' })
+    const fields = readFileSync(`/proc/${each}/stat`, 'utf8')
       .replace(/^.*\) /s, '')
       .split(' ')
     return sum + (Number(fields[11]) + Number(fields[12])) / 100
   }, 0)
 }
 
+function requireInstalled(command: string, debianPackage: string): void {
+  if (spawnSync(command, ['-V']).error) throw new Error(`'${command}' is not installed; on Debian: apt-get install ${debianPackage}`)
+}
+
 export async function startLocalStore(folder: string): Promise<LocalStore> {
+  requireInstalled('nginx', 'nginx-light')
+  requireInstalled('curl', 'curl')
   const root = join(folder, 'root')
   mkdirSync(root, { recursive: true })
   mkdirSync(join(folder, 'body'))

@@ -1,20 +1,26 @@
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { createPartTransport as Create } from '../src/transfer/transport/create-part-transport.ts'
+import { promisify } from 'node:util'
 import { startLocalStore } from './local-store.ts'
 
 /**
- * Peak memory of the transport for a file far larger than memory: a sparse file of 20 GiB in parts of 256 MiB over 16
- * connections, up to a store that throws it away and down into one window of a file. `node --import tsx
- * bench/transfer-memory.ts [GiB] [built package]` after `npm run build:js`. Fails above 200 MiB.
+ * Peak memory of the built transport for a file far larger than memory: a sparse file of 20 GiB in parts of 256 MiB over 16
+ * connections, up to a store that throws it away and down into one window of a file. `npm run bench:memory [-- GiB]`.
+ * Fails above 200 MiB.
  */
 const mib = 1024 * 1024
 const limitMib = 200
 const size = Number(process.argv[2] ?? 20) * 1024 * mib
 const partSize = 256 * mib
 const connections = 16
+const entry = process.argv[3] ?? join(import.meta.dirname, '../dist/index.js')
+
+interface Outcome {
+  readonly rssMib: number
+  readonly loopDelayP99Ms: number
+}
 
 const sinkSource = `
 import { createServer } from 'node:http'
@@ -30,49 +36,29 @@ async function startSink(): Promise<{ readonly url: string; close(): void }> {
   return { url: `http://127.0.0.1:${port}`, close: () => void child.kill() }
 }
 
-async function moveAll(move: (start: number, end: number) => Promise<unknown>): Promise<void> {
-  let next = 0
-  const lane = async (): Promise<void> => {
-    while (next < size) {
-      const start = next
-      next += partSize
-      await move(start, Math.min(size, start + partSize))
-    }
-  }
-  await Promise.all(Array.from({ length: connections }, lane))
-}
-
-function peakMib(): number {
-  return process.resourceUsage().maxRSS / 1024
+async function run(direction: 'upload' | 'download', url: string, path: string): Promise<Outcome> {
+  const job = { package: entry, direction, size, partSize, connections, url, path }
+  const program = join(import.meta.dirname, 'memory-product.mjs')
+  const { stdout } = await promisify(execFile)(process.execPath, [program, JSON.stringify(job)])
+  const outcome = JSON.parse(stdout) as Outcome
+  const verdict = outcome.rssMib <= limitMib ? 'ok' : 'TOO MUCH'
+  console.log(
+    `${direction} of ${size / 1024 / mib} GiB: ${outcome.rssMib.toFixed(0)} MiB at the peak (at most ${limitMib}: ${verdict}), loop delay p99 ${outcome.loopDelayP99Ms.toFixed(1)} ms`,
+  )
+  return outcome
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'score-memory-'))
 const store = await startLocalStore(join(folder, 'store'))
 const sink = await startSink()
-const built = process.argv[3] ?? join(import.meta.dirname, '../dist/index.js')
-const { createPartTransport } = (await import(built)) as { readonly createPartTransport: typeof Create }
-const transport = createPartTransport({ connections })
 try {
   const source = join(store.root, 'object.bin')
-  const target = join(folder, 'window')
-  for (const [path, length] of [
-    [source, size],
-    [target, partSize],
-  ] as const) {
-    writeFileSync(path, '')
-    truncateSync(path, length)
-  }
-  const rows: string[] = [`before: ${peakMib().toFixed(0)} MiB`]
-  await moveAll((start, end) => transport.sendPart({ url: `${sink.url}/up/${start}`, from: { path: source }, range: { start, end } }))
-  rows.push(`after the upload of ${size / 1024 / mib} GiB: ${peakMib().toFixed(0)} MiB`)
-  await moveAll((start, end) =>
-    transport.fetchPart({ url: `${store.url}/object.bin`, range: { start, end }, objectSize: size, path: target, position: 0 }),
-  )
-  rows.push(`after the download of ${size / 1024 / mib} GiB: ${peakMib().toFixed(0)} MiB`)
-  console.log(rows.join('\n'))
-  if (peakMib() > limitMib) throw new Error(`more than ${limitMib} MiB`)
+  writeFileSync(source, '')
+  truncateSync(source, size)
+  const up = await run('upload', `${sink.url}/up`, source)
+  const down = await run('download', `${store.url}/object.bin`, join(folder, 'window'))
+  if (Math.max(up.rssMib, down.rssMib) > limitMib) process.exitCode = 1
 } finally {
-  await transport.close()
   sink.close()
   await store.close()
   rmSync(folder, { recursive: true })
