@@ -1,7 +1,6 @@
 import type { ByteRange } from '../core/byte-range.ts'
 import { rangeLength } from '../core/byte-range.ts'
 import type { CallOptions } from '../core/call-options.ts'
-import { type ByteSource, readBytes } from './byte-source.ts'
 
 export interface ReadAheadOptions extends CallOptions {
   /** Most bytes of one read; default 4 MiB. */
@@ -11,6 +10,9 @@ export interface ReadAheadOptions extends CallOptions {
   /** Most reads at once; default 6. */
   readonly concurrency?: number
 }
+
+/** Gives all bytes of a range, in an array that stays as it is. */
+export type ReadRange = (range: ByteRange, options: CallOptions) => Promise<Uint8Array>
 
 /** Bytes of a source and where they lie in it. */
 export interface PlacedBytes {
@@ -40,10 +42,10 @@ function* cutRanges(ranges: readonly ByteRange[], pieceBytes: number): Generator
  * Reads ranges one after the other, several pieces at once, and gives the pieces in order: what is far away then costs
  * one round trip, not one a range. Leaving early ends the reads that are under way.
  *
- * @throws what the source throws.
+ * @throws what `read` throws.
  */
 export async function* readAhead(
-  source: ByteSource,
+  read: ReadRange,
   ranges: readonly ByteRange[],
   options: ReadAheadOptions = {},
 ): AsyncGenerator<PlacedBytes> {
@@ -60,7 +62,7 @@ export async function* readAhead(
     while (!next.done && reading.length < concurrency) {
       const range = next.value
       if (reading.length > 0 && ahead + rangeLength(range) > aheadBytes) return
-      const bytes = readBytes(source, range, { signal: stop.signal })
+      const bytes = read(range, { signal: stop.signal })
       // Awaited in its turn; until then its failure must not count as unhandled.
       bytes.catch(() => undefined)
       reading.push({ range, bytes })

@@ -1,4 +1,4 @@
-import type { ByteSource } from '../bytes/byte-source.ts'
+import { type ByteSource, readBytes } from '../bytes/byte-source.ts'
 import { type PlacedBytes, readAhead } from '../bytes/read-ahead.ts'
 import type { ByteRange } from '../core/byte-range.ts'
 import type { CallOptions } from '../core/call-options.ts'
@@ -29,7 +29,7 @@ export interface CompressedFeed {
 const runBytes = 1024 * 1024
 
 export function createCompressedFeed(source: ByteSource, ranges: readonly ByteRange[], name: string, options: CallOptions): CompressedFeed {
-  const pieces = readAhead(source, ranges, options)
+  const pieces = readAhead((range, call) => readBytes(source, range, call), ranges, options)
   let base = 0
   let bytes: Uint8Array = new Uint8Array(0)
   let used = 0

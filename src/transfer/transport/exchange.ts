@@ -3,7 +3,8 @@ import type { Socket } from 'node:net'
 import { ScoreError } from '../../core/errors.ts'
 import { redactUrl } from '../../core/redact.ts'
 import { isCertificateError, networkError } from '../../http/network-error.ts'
-import type { Connections, Target } from './connections.ts'
+import type { RequestTarget } from '../../http/request-target.ts'
+import type { Connections } from './connections.ts'
 import { createWatchdog, type Watchdog } from './watchdog.ts'
 
 /** How long may be waited, in seconds. */
@@ -39,7 +40,7 @@ export interface ExchangeOptions {
   readonly connections: Connections
   readonly patience: Patience
   readonly method: 'GET' | 'PUT'
-  readonly target: Target
+  readonly target: RequestTarget
   readonly headers: Readonly<Record<string, string | number>>
   readonly signal: AbortSignal | undefined
 }

@@ -1,6 +1,7 @@
-import type { CallOptions } from '../core/call-options.ts'
+import type { CallOptions } from './call-options.ts'
 
-async function orAborted<Result>(work: Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
+/** Waits for what others may wait for too: an abort ends this wait, not the work. @throws the signal's reason */
+export async function orAborted<Result>(work: Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
   if (!signal) return work
   signal.throwIfAborted()
   let onAbort = (): void => undefined

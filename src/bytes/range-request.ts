@@ -1,0 +1,43 @@
+import { type Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http'
+import { request as requestHttps } from 'node:https'
+import type { ByteRange } from '../core/byte-range.ts'
+import { formatHttpRange } from '../core/byte-range.ts'
+import { ScoreError } from '../core/errors.ts'
+import { redactUrl } from '../core/redact.ts'
+import { networkError } from '../http/network-error.ts'
+import { parseTarget } from '../http/request-target.ts'
+
+export interface RangeRequest {
+  /** Sent character for character: the signature covers it. */
+  readonly url: string
+  readonly range: ByteRange
+  /** A strong ETag: the store refuses to answer from other bytes. */
+  readonly ifMatch?: string
+  readonly agent: HttpAgent
+  /** Seconds without a byte, connecting included, after which it fails. */
+  readonly stallSeconds: number
+  readonly signal: AbortSignal
+}
+
+/** Sends one ranged GET. @returns the head of the answer; its body must be read or destroyed. @throws `unavailable` without an answer */
+export function requestRange({ url, range, ifMatch, agent, stallSeconds, signal }: RangeRequest): Promise<IncomingMessage> {
+  const { host, port, path, secure } = parseTarget(url)
+  const headers = {
+    range: formatHttpRange(range),
+    // A compressed answer has other bytes, and other ranges.
+    'accept-encoding': 'identity',
+    ...(ifMatch !== undefined && { 'if-match': ifMatch }),
+  }
+  return new Promise((resolve, reject) => {
+    const request = (secure ? requestHttps : requestHttp)({ method: 'GET', host, port, path, headers, agent, signal })
+    request.setTimeout(stallSeconds * 1000, () => {
+      request.destroy(new ScoreError('unavailable', `${redactUrl(url)}: no byte came for ${stallSeconds} s; the store may be overloaded`))
+    })
+    request.once('response', resolve)
+    // It stays: a connection may also break after the head, which the reader of the body hears of.
+    request.on('error', (error) => {
+      reject(signal.aborted ? signal.reason : error instanceof ScoreError ? error : networkError(error, url))
+    })
+    request.end()
+  })
+}
