@@ -9,3 +9,4 @@ export { createScoreServer, type Listening, type ScoreServer, type ScoreServerOp
 export type { ServedScore } from './served-score.ts'
 export { openServerLog, type ServerLog, type ServerLogOptions } from './server-log.ts'
 export { createMetricsServer, createServerMetrics, type MetricsServer, type ServerMetrics } from './server-metrics.ts'
+export { type SweepScheduleOptions, scheduleSweeps } from './sweep-schedule.ts'
