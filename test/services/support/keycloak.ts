@@ -1,5 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { copyFile, mkdir, mkdtemp, readdir, rm, symlink } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { homedir, tmpdir } from 'node:os'
@@ -27,11 +28,11 @@ export interface Keycloak {
 
 const cacheFolder = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'score-sdk-ci', 'keycloak')
 
-/** Where Keycloak is installed, or why it can't run here. */
+/** Where `install-keycloak.sh` has put Keycloak, or why it can't run here. */
 export async function findKeycloak(): Promise<{ readonly home: string } | { readonly missing: string }> {
   const entries = await readdir(cacheFolder).catch(() => [])
-  const [home] = entries.filter((name) => name.startsWith('keycloak-')).sort()
-  if (home === undefined) return { missing: `no Keycloak in ${cacheFolder}` }
+  const home = entries.find((name) => existsSync(join(cacheFolder, name, '.complete')))
+  if (home === undefined) return { missing: `no Keycloak in ${cacheFolder}; test/services/support/install-keycloak.sh puts it there` }
   const java = await run('java', ['-version']).then(
     () => true,
     () => false,
