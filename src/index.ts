@@ -41,6 +41,7 @@ export {
   type ServerSetting,
   type ServerSettingSource,
   serverSettingKeys,
+  serverSettingOf,
   shownSetting,
 } from './compose/server-settings.ts'
 // core

@@ -28,7 +28,9 @@ function declareOption(key: string, spec: OptionSpec): unknown {
     case 'rate':
       return Option.String(name, { validator: isNumber() })
     case 'choice':
-      return Option.String(name, spec.default, { validator: isEnum(spec.choices) })
+      return spec.default === undefined
+        ? Option.String(name, { validator: isEnum(spec.choices) })
+        : Option.String(name, spec.default, { validator: isEnum(spec.choices) })
     case 'text':
       return spec.default === undefined ? Option.String(name) : Option.String(name, spec.default)
     default:

@@ -146,36 +146,37 @@ ${transferJson}`,
     original: true,
   },
   serve: {
-    summary: 'Run a complete Score server on a data folder',
-    details: `One process on plain files: storage, catalogue and signed URLs. Nothing else is needed. The access token stands in DIR/token; clients of the same user on this machine find it by themselves.
+    summary: 'Run a complete Score server',
+    details: `With --data DIR alone: one process on plain files; storage, catalogue and signed URLs. Nothing else is needed. The access token stands in DIR/token; clients of the same user on this machine find it by themselves.
 
-With --json, the line that says it is ready is {"type":"ready","url","dataDir","tokenFile","pid"}.
+Otherwise it starts from its environment and files, with the names of an original deployment: SPRING_PROFILES_ACTIVE, S3_ENDPOINT, METADATA_URL and so on (docs/configuration.md). Settings that are unknown, contradictory or without effect are named at the start. --show-config prints them all with where each comes from, --check tries store, Song, keys and clocks and says what to do about each finding; exit code 2 when something is wrong.
+
+With --json, the line that says it is ready is {"type":"ready","url","dataDir","tokenFile","pid"}; --check prints {"type":"check","name","outcome":"good"|"fixed"|"bad","message"} for each check.
 
 SIGINT and SIGTERM end it after the requests that run; a second one ends it at once.`,
     examples: [
       { says: 'Here, for this machine', line: 'score serve --data ./score-data' },
       { says: 'On a free port, for a script', line: 'score serve --data ./score-data --port 0 --json' },
       { says: 'Behind a proxy', line: 'score serve --data /srv/score --host 0.0.0.0 --public-url https://score.example.org/api' },
+      { says: 'From the environment of an original deployment', line: 'score serve' },
+      { says: 'Try everything that it depends on', line: 'score serve --check --fix' },
     ],
     options: {
-      data: { kind: 'text', required: true, placeholder: 'DIR', text: 'Folder that holds everything; made when it is not there' },
-      port: { kind: 'integer', default: 5431, placeholder: 'PORT', text: 'Port to listen on; 0 takes a free one' },
-      host: { kind: 'text', default: '127.0.0.1', placeholder: 'ADDRESS', text: 'Address to listen on' },
+      data: { kind: 'text', placeholder: 'DIR', text: 'Folder that holds everything; made when it is not there' },
+      port: { kind: 'integer', placeholder: 'PORT', text: 'Port to listen on, 5431 where nothing says otherwise; 0 takes a free one' },
+      host: { kind: 'text', placeholder: 'ADDRESS', text: 'Address to listen on; 127.0.0.1 with --data alone' },
       publicUrl: { kind: 'text', placeholder: 'URL', text: 'Address under which clients reach this server' },
       auth: {
         kind: 'choice',
-        choices: ['token', 'none'],
-        default: 'token',
-        text: 'Who may write: bearers of the token, or (loopback only) anyone',
+        choices: ['token', 'none', 'secure'],
+        text: 'Who may write: bearers of the token of the folder, (loopback only) anyone, or as the settings say',
       },
-      catalogueReads: {
-        kind: 'choice',
-        choices: ['open', 'token'],
-        default: 'open',
-        text: 'Whether reading the catalogue needs the token',
-      },
+      catalogueReads: { kind: 'choice', choices: ['open', 'token'], text: 'Whether reading the catalogue needs a token; open by default' },
       trustProxy: { kind: 'flag', text: "Believe a proxy's X-Forwarded-For about who is asking" },
       logRequests: { kind: 'flag', text: 'A line on stderr for every request, not only for those that failed here' },
+      showConfig: { kind: 'flag', text: 'Print the settings and where each comes from, and end' },
+      check: { kind: 'flag', text: 'Try everything that the settings name, and end' },
+      fix: { kind: 'flag', text: 'With --check: put the sentinel object where it is missing' },
     },
     original: false,
     outlivesReader: true,

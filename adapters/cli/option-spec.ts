@@ -18,7 +18,7 @@ export type OptionSpec = OptionBase &
     | { readonly kind: 'boolean'; readonly default: boolean }
     | { readonly kind: 'text'; readonly default?: string }
     | { readonly kind: 'integer'; readonly default?: number }
-    | { readonly kind: 'choice'; readonly choices: readonly string[]; readonly default: string }
+    | { readonly kind: 'choice'; readonly choices: readonly string[]; readonly default?: string }
     | { readonly kind: 'object-id' }
     /** Takes all arguments up to the next option; commas separate too; repeating it appends. */
     | { readonly kind: 'object-ids' }
@@ -38,7 +38,9 @@ type ValueOf<Spec extends OptionSpec> = Spec extends { readonly kind: 'flag' | '
   : Spec extends { readonly kind: 'object-ids' }
     ? readonly string[]
     : Spec extends { readonly kind: 'choice'; readonly choices: readonly (infer Choice)[] }
-      ? Choice
+      ? Spec extends { readonly default: string }
+        ? Choice
+        : Choice | undefined
       : Spec extends { readonly kind: 'integer' | 'rate' }
         ? Spec extends { readonly default: number }
           ? number

@@ -84,6 +84,11 @@ export function createServerConfig(settings: Readonly<Record<ServerSettingKey, S
   }
 }
 
+/** What a setting means here. */
+export function serverSettingOf(key: ServerSettingKey): ServerSettingSpec {
+  return specOf(key)
+}
+
 /** A value as it may be shown: secrets masked, addresses without user and query. */
 export function shownSetting(key: ServerSettingKey, { value }: ServerSetting): string {
   if (value === undefined) return ''
