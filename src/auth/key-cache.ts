@@ -47,11 +47,17 @@ export function createKeyCache<Keys>(read: () => Promise<Keys>, options: KeyCach
   const ask = (call?: CallOptions): Promise<Keys> => calls.share('keys', readOnce, call)
   const failedJustNow = (): boolean => failure !== undefined && now() - failure.at < failureCoolDownMs
   const age = (): number => (known === undefined ? Number.POSITIVE_INFINITY : (now() - known.at) / 1000)
+  const refresh = async (call?: CallOptions): Promise<void> => {
+    if (failedJustNow()) return
+    // What goes wrong is kept in `failure`. Where it is known that the provider is down, nobody waits for it.
+    if (failure !== undefined && age() < lifeSeconds + outageSeconds) ask().catch(() => undefined)
+    else await ask(call).catch(() => call?.signal?.throwIfAborted())
+  }
 
   return {
     async current(call) {
       if (known !== undefined && age() < lifeSeconds) return known.keys
-      if (!failedJustNow()) await ask(call).catch(() => call?.signal?.throwIfAborted())
+      await refresh(call)
       // A provider that is down must not shut everyone out at once: keys outlive their life, but not for long.
       if (known !== undefined && age() < lifeSeconds + outageSeconds) return known.keys
       throw failure?.error

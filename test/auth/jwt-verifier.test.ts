@@ -60,6 +60,8 @@ const troubles: readonly Trouble[] = [
   ['HMAC with the public key', () => confusedToken(key), /signed in a way/],
   ['of an algorithm that is not allowed', () => makeToken(key, { header: { alg: 'RS512' } }), /signed in a way/],
   ['of an unknown kid', () => makeToken(second), /none of the issuer/],
+  ['with a key of its own along', () => makeToken(second, { header: { jwk: second.jwk } }), /none of the issuer/],
+  ['with an address of keys along', () => makeToken(second, { header: { jku: 'https://evil.test/jwks' } }), /none of the issuer/],
   ['signed by a stranger under a known kid', () => makeToken(stranger), /signature is wrong/],
   ['with a critical header nobody knows', () => criticalToken(key), /does not know/],
   ['a JWT made for another purpose', () => makeToken(key, { header: { typ: 'logout+jwt' } }), /another purpose/],
@@ -229,6 +231,37 @@ suite('auth/jwt-verifier: keys', (test) => {
     await refusal(verifier, await makeToken(second, longLived), 'unavailable')
     time += 3_600_000
     await refusal(verifier, await makeToken(key, longLived), 'unavailable')
+  })
+
+  test('in an outage nobody waits for the provider, and its return is noticed', async () => {
+    const verifier = createJwtVerifier({ ...checked, ...clock, cacheSeconds: 0 })
+    const token = await makeToken(key, longLived)
+    await verifier.verify(token)
+    server.use(http.get(jwksUrl, () => new HttpResponse('down', { status: 500 })))
+    time += 601_000
+    await verifier.verify(token)
+    let release = (): void => undefined
+    let arrived = (): void => undefined
+    const asked = new Promise<void>((resolve) => {
+      arrived = resolve
+    })
+    const held = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    server.use(
+      http.get(jwksUrl, async () => {
+        arrived()
+        await held
+        return HttpResponse.json({ keys: [second.jwk] })
+      }),
+    )
+    time += 6000
+    await verifier.verify(token)
+    await asked
+    await verifier.verify(token)
+    release()
+    await verifier.verify(await makeToken(second, longLived))
+    await refusal(verifier, token)
   })
 
   for (const [what, answer, code] of [
