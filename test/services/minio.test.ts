@@ -1,28 +1,4 @@
-import { s3Deviations } from '../../src/s3.ts'
-import { storageBackendContract } from '../../src/testing.ts'
-import { suite } from '../support/suite.ts'
-import { minio, type S3TestStore, startMinio } from './support/s3-stores.ts'
-import { howToGet, programPath } from './support/store-process.ts'
+import { s3StoreSuite } from './support/s3-store-suite.ts'
+import { minio, startMinio } from './support/s3-stores.ts'
 
-suite('services/minio', (test) => {
-  let store: S3TestStore | undefined
-  test.before(async () => {
-    if (programPath(minio) !== undefined) store = await startMinio()
-  })
-  test.after(async () => {
-    await store?.stop()
-  })
-  const cases = storageBackendContract(
-    'minio',
-    async () => {
-      if (store === undefined) throw new Error('the store does not run')
-      // S3's own bound: every part but the last has 5 MiB at least.
-      return { backend: store.backend, bucket: store.bucket, partBytes: 5 * 1024 ** 2 }
-    },
-    { deviations: s3Deviations.minio },
-  )
-  for (const { name, run } of cases) {
-    if (programPath(minio) === undefined) test.skip(name, howToGet(minio))
-    else test(name, run)
-  }
-})
+s3StoreSuite('minio', minio, startMinio)

@@ -74,6 +74,8 @@ const rules: Readonly<Record<string, Rule>> = {
   },
   AllAccessDisabled: { problem: 'access-denied' },
   InvalidAccessKeyId: { problem: 'access-denied', hint: credentialHint },
+  // versitygw's word for it, with status 404.
+  XAdminUserNotFound: { problem: 'access-denied', hint: credentialHint },
   SignatureDoesNotMatch: { problem: 'access-denied', hint: `${credentialHint}; a proxy must pass the Host header unchanged` },
   ExpiredToken: { problem: 'access-denied', hint: 'the session credentials ran out; renew them' },
   ExpiredTokenException: { problem: 'access-denied', hint: 'the session credentials ran out; renew them' },
@@ -99,8 +101,12 @@ const rules: Readonly<Record<string, Rule>> = {
   ServerSideEncryptionConfigurationNotFoundError: { problem: 'invalid-configuration', hint: 'change the encryption setting' },
 }
 
-function byStatus(status: number): Rule {
-  if (status === 404) return { problem: 'missing' }
+/** The SDK's words for an answer without a body, such as every answer to HEAD. */
+const unnamed = /^(Unknown|UnknownError|\d*)$/
+
+function byStatus(status: number, code: string): Rule {
+  // A 404 with a name that is not known here may be about anything: taking it for a missing object would hide it.
+  if (status === 404) return unnamed.test(code) ? { problem: 'missing' } : { problem: 'internal' }
   if (status === 401 || status === 403) return rules['AccessDenied'] as Rule
   if (status === 412) return { problem: 'object-exists' }
   if (status === 416) return { problem: 'invalid-range' }
@@ -149,7 +155,7 @@ function readAnswer(error: Error): Answer {
 function describe(answer: Answer, hint: string | undefined, context: S3ErrorContext): string {
   const { code, status, region, requestId } = answer
   const where = context.endpoint === undefined ? 'the S3 store' : `the S3 store at ${context.endpoint}`
-  const said = /^(UnknownError|Unknown|)$/.test(answer.message) || answer.message === code ? '' : `: ${redactText(answer.message)}`
+  const said = unnamed.test(answer.message) || answer.message === code ? '' : `: ${redactText(answer.message)}`
   const facts = [code, ...(status === undefined ? [] : [`status ${status}`]), ...(requestId === undefined ? [] : [`request ${requestId}`])]
   const wayOut = [...(region === undefined ? [] : [`the store names the region ${region}`]), ...(hint === undefined ? [] : [hint])]
   return `${where} did not ${context.doing} (${facts.join(', ')})${said}${wayOut.length === 0 ? '' : `; ${wayOut.join('; ')}`}`
@@ -177,7 +183,8 @@ export function mapS3Error(error: unknown, context: S3ErrorContext): ScoreError 
     if (/Region is missing/.test(error.message))
       return new ScoreError('invalid-configuration', 'the S3 store needs a region: set it, or AWS_REGION', { cause: error })
   }
-  const rule = rules[answer.code] ?? byStatus(answer.status ?? 0)
+  const found = rules[answer.code] ?? byStatus(answer.status ?? 0, answer.code)
+  const rule = found.problem === 'missing' && context.subject === 'bucket' ? (rules['NoSuchBucket'] as Rule) : found
   const seconds = parseRetryAfter(answer.retryAfter ?? null, context.now())
   return new ScoreError(problemOf(rule, context), describe(answer, rule.hint, context), {
     cause: error,

@@ -62,7 +62,7 @@ const rows: readonly (readonly [
     'head',
     [{ status: 404 }, { status: 404 }],
     'invalid-configuration',
-    /find the bucket oicr\.icgc/,
+    /find the bucket oicr\.icgc \(NotFound, status 404, request R1\); create the bucket/,
   ],
   ['no bucket, to an abort', 'abort', [fault(404, 'NoSuchBucket')], 'invalid-configuration', /create the bucket/],
   ['a bad bucket name', 'put', [fault(400, 'InvalidBucketName')], 'invalid-configuration', /3 to 63/],
@@ -135,6 +135,8 @@ const rows: readonly (readonly [
   ['a feature that is missing', 'begin', [fault(501, 'NotImplemented')], 'store-protocol', /NotImplemented/],
   ['an archived object', 'get', [fault(403, 'InvalidObjectState')], 'internal', /restore it/],
   ['a KMS key that is none', 'begin', [fault(400, 'KMS.NotFoundException')], 'invalid-configuration', /key id/],
+  ['an unknown key, versitygw: 404', 'delete', [fault(404, 'XAdminUserNotFound')], 'access-denied', /access key and secret/],
+  ['a 404 that is about something else', 'abort', [fault(404, 'NoSuchSurprise')], 'internal', /NoSuchSurprise/],
   ['a code nobody knows', 'put', [fault(400, 'Surprise')], 'internal', /Surprise/],
   [
     'a web page instead of a listing',
