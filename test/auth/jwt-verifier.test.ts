@@ -209,6 +209,14 @@ suite('auth/jwt-verifier: keys', (test) => {
     await refusal(verifier, await makeToken(key, longLived))
   })
 
+  test('keys that grew old in idle hours are read again before they judge', async () => {
+    const verifier = createJwtVerifier({ ...checked, ...clock })
+    await verifier.verify(await makeToken(key, longLived))
+    published = [second]
+    time += 1_200_000
+    await refusal(verifier, await makeToken(key, longLived))
+  })
+
   test('JWKS down at start is nobody’s token: 503, and it mends itself', async () => {
     server.use(http.get(jwksUrl, () => HttpResponse.error()))
     const verifier = createJwtVerifier({ ...checked, ...clock })
