@@ -35,6 +35,8 @@ const accessWords = {
 const needToken = new Set(['list', 'catalogue-write', 'identify'])
 
 type Kind = 'anonymous' | 'jwt' | 'api key' | 'uma' | 'bad jwt' | 'bad api key'
+/** Of the others no scope is ever read. */
+const tokensWithScopes = { jwt: true, 'api key': true, uma: true }
 const kinds: readonly Kind[] = ['anonymous', 'jwt', 'api key', 'uma', 'bad jwt', 'bad api key']
 const actions = ['upload', 'download', 'list', 'catalogue-write', 'identify'] as const
 const study = 'ABC123'
@@ -151,7 +153,7 @@ suite('auth: the policy, every combination', (test) => {
         const metadata = createTestCatalogue()
         const authorizer = createStudyAuthorizer({ verifier: kind === 'uma' ? uma : plain, metadata, policy })
         let compared = 0
-        for (const scope of scopesOf(policy)) {
+        for (const scope of scopesOf(policy).slice(0, kind in tokensWithScopes ? undefined : 1)) {
           current = scope.text
           const token = await tokenOf(kind, scope.text)
           for (const [access, action] of cases) {
@@ -162,7 +164,7 @@ suite('auth: the policy, every combination', (test) => {
             compared += 1
           }
         }
-        assert.ok(compared > 700, String(compared))
+        assert.is(compared >= 700, kind in tokensWithScopes, String(compared))
       })
 
   test('an entity without study is given to nobody but the system', async () => {
