@@ -173,6 +173,13 @@ SIGINT and SIGTERM end it after the requests that run; a second one ends it at o
       },
       catalogueReads: { kind: 'choice', choices: ['open', 'token'], text: 'Whether reading the catalogue needs a token; open by default' },
       trustProxy: { kind: 'flag', text: "Believe a proxy's X-Forwarded-For about who is asking" },
+      log: {
+        kind: 'text',
+        placeholder: 'FILE',
+        text: 'Append a JSON line for every request and every decision about access; - is stderr',
+      },
+      metricsPort: { kind: 'integer', placeholder: 'PORT', text: 'Serve Prometheus metrics at /metrics of this port; 0 takes a free one' },
+      metricsHost: { kind: 'text', default: '127.0.0.1', placeholder: 'ADDRESS', text: 'Address to serve metrics on' },
       logRequests: { kind: 'flag', text: 'A line on stderr for every request, not only for those that failed here' },
       showConfig: { kind: 'flag', text: 'Print the settings and where each comes from, and end' },
       check: { kind: 'flag', text: 'Try everything that the settings name, and end' },

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import type { ConfigFinding, OpenedScore, ServerConfig, ServerConfigInput, ServerConfigResult } from '../../src/index.ts'
+import type { ConfigFinding, OpenedScore, OpenScoreOptions, ServerConfig, ServerConfigInput, ServerConfigResult } from '../../src/index.ts'
 import type { CommandValues } from './command-run.ts'
 import type { CommandContext } from './context.ts'
 import { packageVersion } from './package-version.ts'
@@ -86,13 +86,18 @@ function hostOf(config: ServerConfig): string {
   return host
 }
 
-async function open(config: ServerConfig, url: string, { output, now }: CommandContext): Promise<OpenedScore> {
+async function open(
+  config: ServerConfig,
+  url: string,
+  told: Pick<OpenScoreOptions, 'onStoreFailure' | 'onDecision' | 'onStoreCall'>,
+  { now }: CommandContext,
+): Promise<OpenedScore> {
   const { openScore } = await import('../../src/index.ts')
   return openScore(config, {
     url,
     now,
     userAgent: `score-sdk/${packageVersion()}`,
-    onStoreFailure: (error) => output.warn(`the store failed: ${error.message}`),
+    ...told,
   })
 }
 
@@ -101,7 +106,8 @@ export async function checkConfigured({ config, findings }: ServerConfigResult, 
   const { output, signal } = context
   tellFindings(findings, context)
   hostOf(config)
-  const score = await open(config, `http://127.0.0.1:${config.integer('server.port')}`, context)
+  const told = { onStoreFailure: (error: Error): void => output.warn(`the store failed: ${error.message}`) }
+  const score = await open(config, `http://127.0.0.1:${config.integer('server.port')}`, told, context)
   let wrong = 0
   try {
     for (const warning of score.warnings) output.warn(warning)
@@ -134,10 +140,10 @@ export async function serveConfigured({ config, findings }: ServerConfigResult, 
   }
   await serveUntilAborted(
     {
-      open: (url) => open(config, url, context),
+      open: (url, { ofScore }) => open(config, url, ofScore, context),
       server,
-      logRequests: values.logRequests,
-      announce(url, score) {
+      observe: values,
+      announce(url, score, more) {
         for (const warning of score.warnings) output.warn(warning)
         const dataDir = config.text('score.data')
         const { tokenPath } = score
@@ -145,6 +151,7 @@ export async function serveConfigured({ config, findings }: ServerConfigResult, 
           type: 'ready',
           url,
           pid: process.pid,
+          ...more,
           ...(dataDir ? { dataDir } : {}),
           ...(tokenPath ? { tokenFile: tokenPath } : {}),
         })

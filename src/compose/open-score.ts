@@ -1,4 +1,5 @@
 import type { Authorizer } from '../auth/authorizer.ts'
+import { type AuthDecision, createObservedAuthorizer } from '../auth/observed-authorizer.ts'
 import type { CallOptions } from '../core/call-options.ts'
 import { ScoreError } from '../core/errors.ts'
 import { createCachedMetadata } from '../metadata/cached-metadata.ts'
@@ -11,8 +12,9 @@ import { createPresignService } from '../objects/presign-service.ts'
 import { createScoreService, type ScoreService } from '../objects/score-service.ts'
 import { sweepStaleUploads } from '../objects/stale-uploads.ts'
 import type { LocalDataPlane } from '../storage/local/data-plane.ts'
+import { observeBackend, type StoreCall } from '../storage/observed-backend.ts'
 import { type DataFolder, loadOrCreateToken, openDataFolder } from './data-folder.ts'
-import { createScoreAuth, type ScoreAuth } from './score-auth.ts'
+import { createScoreAuth } from './score-auth.ts'
 import { createScoreChecks, type ScoreCheck } from './score-checks.ts'
 import { openScoreStore, type ScoreStore } from './score-store.ts'
 import type { ServerConfig } from './server-settings.ts'
@@ -27,6 +29,10 @@ export interface OpenScoreOptions {
   readonly now?: () => number
   /** Told of a local store's own failures, such as a full disk. */
   readonly onStoreFailure?: (error: ScoreError) => void
+  /** Told of every decision about access, for an audit. */
+  readonly onDecision?: (decision: AuthDecision) => void
+  /** Told of every call of the service to its store; not of the bytes that a local data plane moves. */
+  readonly onStoreCall?: (call: StoreCall) => void
 }
 
 /** A whole service, as its configuration says: store, catalogue and access. */
@@ -83,12 +89,19 @@ async function openMetadata(
   return { metadata: catalogue, catalogue }
 }
 
-function serviceOf(config: ServerConfig, { backend, layout }: ScoreStore, metadata: MetadataService, auth: ScoreAuth): ScoreService {
+interface ServiceParts {
+  readonly store: ScoreStore
+  readonly metadata: MetadataService
+  readonly authorizer: Authorizer
+}
+
+function serviceOf(config: ServerConfig, { store, metadata, authorizer }: ServiceParts): ScoreService {
+  const { backend, layout } = store
   return createScoreService({
     backend,
     layout,
     metadata,
-    authorizer: auth.authorizer,
+    authorizer,
     presign: createPresignService({
       backend,
       uploadExpirySeconds: config.integer('s3.upload.expiration') * day,
@@ -118,9 +131,12 @@ export async function openScore(config: ServerConfig, options: OpenScoreOptions)
     const token = folder === undefined ? undefined : await loadOrCreateToken(folder.token)
     const fetcher = options.fetch ? { fetch: options.fetch } : {}
     const auth = createScoreAuth(config, { metadata, now, ...fetcher, ...(token === undefined ? {} : { token }) })
+    const { onDecision, onStoreCall } = options
+    const authorizer = onDecision ? createObservedAuthorizer({ authorizer: auth.authorizer, onDecision }) : auth.authorizer
+    const told = onStoreCall ? { ...store, backend: observeBackend(store.backend, onStoreCall) } : store
     return {
-      service: serviceOf(config, store, metadata, auth),
-      authorizer: auth.authorizer,
+      service: serviceOf(config, { store: told, metadata, authorizer }),
+      authorizer,
       ...(store.dataPlane ? { dataPlane: store.dataPlane } : {}),
       ...(catalogue ? { catalogue } : {}),
       ...(auth.access === 'token' && folder ? { tokenPath: folder.token } : {}),

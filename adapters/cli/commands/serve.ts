@@ -29,23 +29,23 @@ function checkPublicUrl({ host = '127.0.0.1', port = 5431, publicUrl }: Values):
 /** A data folder alone, whatever the environment says. */
 async function serveFolder(data: string, values: Values, context: CommandContext): Promise<number> {
   checkPublicUrl(values)
-  const { host = '127.0.0.1', port = 5431, auth = 'token', catalogueReads = 'open', publicUrl, trustProxy, logRequests } = values
+  const { host = '127.0.0.1', port = 5431, auth = 'token', catalogueReads = 'open', publicUrl, trustProxy } = values
   const { output } = context
   const { openEmbeddedScore } = await import('../../../src/index.ts')
   const dataDir = resolve(context.cwd, data)
   await serveUntilAborted(
     {
-      open: (url) =>
+      open: (url, { ofScore }) =>
         openEmbeddedScore({
           dataDir,
           publicUrl: (publicUrl ?? url).replace(/\/+$/, ''),
           access: auth === 'none' ? 'none' : 'token',
-          onStoreFailure: (error) => output.warn(`the store failed: ${error.message}`),
+          ...ofScore,
         }),
       server: { host, port, catalogueReads, trustProxy },
-      logRequests,
-      announce(url, { tokenPath }) {
-        output.event({ type: 'ready', url, dataDir, tokenFile: tokenPath, pid: process.pid })
+      observe: values,
+      announce(url, { tokenPath }, more) {
+        output.event({ type: 'ready', url, dataDir, tokenFile: tokenPath, pid: process.pid, ...more })
         output.say(`Score serves ${dataDir} at ${url}`)
         output.say(
           auth === 'none'
