@@ -1,5 +1,5 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { homedir, tmpdir } from 'node:os'
@@ -24,6 +24,13 @@ export function programPath(program: StoreProgram): string | undefined {
 /** For whoever sees the suite skipped. */
 export function howToGet(program: StoreProgram): string {
   return `${program.name} is not built; get it with: GOBIN="${programs.replace(homedir(), '$HOME')}" go install ${program.module}`
+}
+
+/** @throws when there is no Go, or its module does not build. */
+export function buildProgram(program: StoreProgram): void {
+  mkdirSync(programs, { recursive: true })
+  const { error, status } = spawnSync('go', ['install', program.module], { stdio: 'inherit', env: { ...process.env, GOBIN: programs } })
+  if (error !== undefined || status !== 0) throw new Error(`${howToGet(program)} (needs Go 1.24 or newer)`, { cause: error })
 }
 
 export interface StoreProcess {
