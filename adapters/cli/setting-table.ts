@@ -36,7 +36,7 @@ export const settingTable = {
     inert: true,
     text: 'Unused, as in the original',
   },
-  'transport.parallel': { environment: ['TRANSPORT_PARALLEL'], default: '6', kind: 'integer', text: 'Parts moved at once' },
+  'transport.parallel': { environment: ['TRANSPORT_PARALLEL'], default: '8', kind: 'integer', text: 'Parts moved at once' },
   'transport.memory': {
     environment: ['TRANSPORT_MEMORY'],
     default: '1',

@@ -5,8 +5,8 @@ import type { Md5Stream } from './md5-stream.ts'
 /** Bytes per slot: large enough that system calls and turns of the event loop don't count (64 KiB costs a tenth). */
 export const slotBytes = 256 * 1024
 
-/** Fewer streams than this leave so many lanes idle that the native hash is faster. */
-const fewestForLanes = 3
+/** Fewer streams than this leave so many lanes idle that the native hash takes less processor time. */
+const fewestForLanes = 2
 
 /** Two buffers of {@link slotBytes}: one fills while the other is hashed and written. */
 export interface SlotPair {

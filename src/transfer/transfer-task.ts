@@ -47,7 +47,7 @@ export interface DownloadTask {
 }
 
 export interface TransferOptions extends CallOptions {
-  /** Parts in flight at once; default 6. A store that asks for less traffic gets less for a while. */
+  /** Parts in flight at once; default 8. A store that asks for less traffic gets less for a while. */
   readonly concurrency?: number
   /** Receives what happens; must not throw and should return quickly. */
   readonly progress?: ProgressSink

@@ -9,11 +9,11 @@ import { createPartRunner, type PartRunner, type PartRunnerOptions } from './par
 import { createRateCell } from './rate-limit.ts'
 import type { SendOptions } from './send-part.ts'
 import { hasThreadEntry } from './thread.ts'
-import { createThreadPool } from './thread-pool.ts'
+import { createThreadPool, downloadsPerWorker } from './thread-pool.ts'
 import { createTrailingMd5 } from './trailing-md5.ts'
 
 export interface PartTransportOptions {
-  /** Threads that move parts, each with its own connections; 0 = in the caller's thread. Default one less than there are processors, 1 to 4. */
+  /** Threads that move parts, each with its own connections; 0 = in the caller's thread. Default 2, or 1 where there is one processor or fewer than 8 connections. */
   readonly workers?: number
   /** Parts that move at once over all workers; more wait. Default 16. Memory: half a MiB each. */
   readonly connections?: number
@@ -130,7 +130,7 @@ function createPlaneInProcess(options: Omit<PartRunnerOptions, 'blocking'>): Pla
 /** Files are moved by the workers; a source can be read only in the thread that it was made in. */
 function createPlaneInThreads(options: Omit<PartRunnerOptions, 'blocking'>, workers: number): Plane {
   const perWorker = { ...options, connections: Math.ceil(options.connections / workers) }
-  const threads = createThreadPool({ workers, workerData: perWorker })
+  const threads = createThreadPool({ workers, uploadsPerWorker: perWorker.connections, workerData: perWorker })
   let forSources: PartRunner | undefined
   return {
     fetchPart: (part, attempt) => threads.run<'fetch'>({ type: 'fetch', part }, attempt),
@@ -152,8 +152,11 @@ function createPlaneInThreads(options: Omit<PartRunnerOptions, 'blocking'>, work
   }
 }
 
-function defaultWorkers(): number {
-  return Math.min(4, Math.max(1, availableParallelism() - 1))
+/** Two move about 8 Gbit/s where there are processors to spare; each further one takes 45 MiB (docs/decisions/0021). */
+const mostWorkersByDefault = 2
+
+function defaultWorkers(connections: number): number {
+  return Math.max(1, Math.min(mostWorkersByDefault, availableParallelism(), Math.floor(connections / downloadsPerWorker)))
 }
 
 /**
@@ -162,8 +165,8 @@ function defaultWorkers(): number {
  * nothing moves it does not keep the process alive.
  */
 export function createPartTransport(options: PartTransportOptions = {}): PartTransport {
-  const workers = Math.max(0, Math.floor(options.workers ?? defaultWorkers()))
   const settings = runnerOptions(options)
+  const workers = Math.max(0, Math.floor(options.workers ?? defaultWorkers(settings.connections)))
   const plane = workers > 0 && hasThreadEntry() ? createPlaneInThreads(settings, workers) : createPlaneInProcess(settings)
   const cautious = createCautiousParts()
   return {

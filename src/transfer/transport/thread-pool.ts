@@ -4,7 +4,7 @@ import { type RunOptions, startThread, type Thread } from './thread.ts'
 import type { Task, TaskResults } from './thread-messages.ts'
 
 /** Fewer parts than this in one worker leave lanes of its MD5 kernel idle, so the next worker waits for more. */
-const partsPerWorker = 3
+export const downloadsPerWorker = 4
 
 export interface ThreadPool {
   run<Type extends Task['type']>(task: Extract<Task, { type: Type }>, options?: RunOptions): Promise<TaskResults[Type]>
@@ -13,9 +13,16 @@ export interface ThreadPool {
   close(): Promise<void>
 }
 
+export interface ThreadPoolOptions {
+  readonly workers: number
+  /** Sending costs half of what receiving does: one worker is filled before the next one begins. */
+  readonly uploadsPerWorker: number
+  readonly workerData: unknown
+}
+
 /** Workers are started when first needed, and replaced when they crash. Whole-file hashes have one of their own. */
-export function createThreadPool(options: { readonly workers: number; readonly workerData: unknown }): ThreadPool {
-  const { workers, workerData } = options
+export function createThreadPool(options: ThreadPoolOptions): ThreadPool {
+  const { workers, uploadsPerWorker, workerData } = options
   const movers: Thread[] = []
   let hasher: Thread | undefined
   let closed = false
@@ -25,13 +32,13 @@ export function createThreadPool(options: { readonly workers: number; readonly w
     return startThread(workerData)
   }
 
-  function leastActive(): Thread {
+  function leastActive(perWorker: number): Thread {
     let active = 0
     for (let i = movers.length - 1; i >= 0; i--) {
       if (movers[i]?.dead) movers.splice(i, 1)
       else active += movers[i]?.active ?? 0
     }
-    const wanted = Math.min(workers, Math.ceil((active + 1) / partsPerWorker))
+    const wanted = Math.min(workers, Math.ceil((active + 1) / perWorker))
     if (movers.length < wanted) {
       const thread = start()
       movers.push(thread)
@@ -48,7 +55,7 @@ export function createThreadPool(options: { readonly workers: number; readonly w
   const living = (): Thread[] => [...movers, ...(hasher ? [hasher] : [])].filter((thread) => !thread.dead)
   return {
     run: <Type extends Task['type']>(task: Extract<Task, { type: Type }>, runOptions?: RunOptions) =>
-      leastActive().run<Type>(task, runOptions).result,
+      leastActive(task.type === 'send' ? uploadsPerWorker : downloadsPerWorker).run<Type>(task, runOptions).result,
     trailingHash(path, partEnds) {
       const hashed = new BigInt64Array(new SharedArrayBuffer(8))
       const running = hashThread().run<'trail'>({ type: 'trail', path, partEnds, hashed: hashed.buffer })

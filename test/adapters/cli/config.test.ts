@@ -42,7 +42,7 @@ interface Row {
 
 const properties = join(conf, 'application.properties')
 const rows: readonly Row[] = [
-  { name: 'nothing is set', environment: {}, key: 'transport.parallel', value: '6', source: 'default' },
+  { name: 'nothing is set', environment: {}, key: 'transport.parallel', value: '8', source: 'default' },
   { name: 'the retry default is the original’s', environment: {}, key: 'storage.retryNumber', value: '10', source: 'default' },
   {
     name: 'environment',
