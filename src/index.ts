@@ -5,6 +5,7 @@ export type { DownloadQuery, ObjectInfo, ObjectUrl, OpenUpload, ScoreApi } from 
 // auth
 export type { AccessRequest, Authorizer, Identity, TokenVerifier } from './auth/authorizer.ts'
 export { type CachedVerifierOptions, createCachedVerifier } from './auth/cached-verifier.ts'
+export { type DeviceLogin, type LoginClient, type LoginTokens, refreshLogin, startDeviceLogin } from './auth/device-login.ts'
 export type { EndpointOptions } from './auth/endpoint.ts'
 export type { IntrospectionDialect } from './auth/introspection-dialects.ts'
 export { createIntrospectionVerifier, type IntrospectionVerifierOptions } from './auth/introspection-verifier.ts'
@@ -82,7 +83,8 @@ export { parseIndex } from './formats/parse-index.ts'
 export { formatSamRecord } from './formats/sam-text.ts'
 export type { VirtualOffset } from './formats/virtual-offset.ts'
 // http
-export type { TokenSource } from './http/http-exchange.ts'
+export type { TokenReader, TokenSource } from './http/http-exchange.ts'
+export { createRenewingToken, type RenewingTokenOptions, type TimedToken } from './http/renewing-token.ts'
 // metadata
 export type {
   Analysis,
@@ -129,15 +131,13 @@ export { type SweepOptions, sweepStaleUploads } from './objects/stale-uploads.ts
 export {
   type BamSlice,
   type BamSlicer,
-  type BamSlicerOptions,
-  type BamSlicerSources,
   createBamSlicer,
-  type ReadSelection,
   type SliceOptions,
   type SlicePlan,
 } from './slice/bam-slicer.ts'
 export type { RegionInput } from './slice/place-regions.ts'
 export type { SliceProgram } from './slice/program-line.ts'
+export type { BamSlicerOptions, BamSlicerSources, ReadSelection } from './slice/slice-preparation.ts'
 // storage
 export { createLocalBackend, type LocalBackend, type LocalBackendOptions } from './storage/local/backend.ts'
 export { createLocalDataPlane, type LocalDataPlane, type LocalDataPlaneOptions } from './storage/local/data-plane.ts'

@@ -12,7 +12,7 @@ const rooms = {
   bytes: { rooms: ['core', 'http', 'files'] },
   storage: { rooms: ['core', 'files', 'http'], packages: ['@aws-sdk/client-s3'] },
   metadata: { rooms: ['core', 'http', 'files'], packages: ['ajv', 'p-limit'] },
-  auth: { rooms: ['core', 'http', 'metadata'], packages: ['jose'] },
+  auth: { rooms: ['core', 'http', 'metadata'], packages: ['jose', 'openid-client'] },
   api: { rooms: ['core'] },
   wire: { rooms: ['core', 'api', 'metadata'] },
   formats: { rooms: ['core', 'bytes'], packages: ['p-limit'] },

@@ -3,8 +3,15 @@ import { ScoreError } from '../core/errors.ts'
 import { redactUrl } from '../core/redact.ts'
 import { networkError } from './network-error.ts'
 
-/** A bearer token, or how to get one; asked before each try, so that it may be renewed. */
-export type TokenSource = string | (() => Promise<string | undefined> | string | undefined)
+/** How to get a bearer token; asked before each try, so that it may change. */
+export interface TokenReader {
+  (): Promise<string | undefined> | string | undefined
+  /** Asked once when a service refuses the token (401): another one, for one more try. Absent: there is no way to renew. */
+  renew?(refused: string): Promise<string | undefined>
+}
+
+/** A bearer token, or how to get one. */
+export type TokenSource = string | TokenReader
 
 export interface ExchangeOptions {
   readonly token?: TokenSource
@@ -44,7 +51,10 @@ const redirects = new Set([301, 302, 303, 307, 308])
 const plain = ky.create({ retry: 0, timeout: false, throwHttpErrors: false, redirect: 'manual' })
 
 async function bearer(token: TokenSource | undefined): Promise<string | undefined> {
-  const value = (typeof token === 'function' ? await token() : token) || undefined
+  return requireBearer((typeof token === 'function' ? await token() : token) || undefined)
+}
+
+function requireBearer(value: string | undefined): string | undefined {
   if (value !== undefined && !/^[\x21-\x7e]+$/.test(value))
     throw new ScoreError(
       'unauthenticated',
@@ -112,9 +122,22 @@ function nextUrl(request: ExchangeRequest, response: Response, url: string): str
   )
 }
 
-async function follow(request: ExchangeRequest, options: ExchangeOptions, signal: AbortSignal): Promise<Reply> {
-  const token = request.authorization === undefined ? await bearer(options.token) : undefined
-  const authorization = request.authorization ?? (token === undefined ? undefined : `Bearer ${token}`)
+/** With the token, and with a newer one when it is refused: it may have run out since it was made. */
+async function ask(request: ExchangeRequest, options: ExchangeOptions, signal: AbortSignal): Promise<Reply> {
+  if (request.authorization !== undefined) return follow(request, request.authorization, options, signal)
+  const token = await bearer(options.token)
+  const reply = await follow(request, token === undefined ? undefined : `Bearer ${token}`, options, signal)
+  if (reply.status !== 401 || !reply.authenticated || token === undefined || typeof options.token !== 'function') return reply
+  const newer = requireBearer(await options.token.renew?.(token))
+  return newer === undefined || newer === token ? reply : follow(request, `Bearer ${newer}`, options, signal)
+}
+
+async function follow(
+  request: ExchangeRequest,
+  authorization: string | undefined,
+  options: ExchangeOptions,
+  signal: AbortSignal,
+): Promise<Reply> {
   const { origin } = new URL(request.url)
   let { url } = request
   for (let hop = 0; hop <= mostRedirects; hop++) {
@@ -131,11 +154,11 @@ async function follow(request: ExchangeRequest, options: ExchangeOptions, signal
 }
 
 /**
- * One request and its answer. Redirects are followed for reads only, and the token never goes to another origin.
+ * One request and its answer; a token that is refused is renewed once, where it can be. Redirects are followed for reads only, and the token never goes to another origin.
  *
  * @throws `unavailable` when there is no answer; `unauthenticated` for a token that no header can carry;
  *   `invalid-configuration` when the service lies elsewhere; the signal's reason when aborted.
  */
 export function exchange(request: ExchangeRequest, options: ExchangeOptions, outer: AbortSignal | undefined): Promise<Reply> {
-  return withinTime(request, outer, (signal) => follow(request, options, signal))
+  return withinTime(request, outer, (signal) => ask(request, options, signal))
 }
