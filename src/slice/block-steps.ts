@@ -45,26 +45,27 @@ async function checkedCopy(run: BlockRun, name: string): Promise<BlockStep> {
   return { kind: 'copy', start: run.offset + start, bytes: run.bytes.subarray(start, run.frames.at(-1)?.end) }
 }
 
-async function* startSteps(moves: readonly BlockMove[], feed: CompressedFeed, options: BlockStepOptions): AsyncGenerator<StepUnderWay> {
-  const { name, verify } = options
-  for (const move of moves) {
-    if (move.kind === 'inflate') {
-      await feed.skipTo(move.first)
-      for (let run = await feed.run(move.last); run; run = await feed.run(move.last)) yield { step: inflateStep(run, name) }
-      continue
-    }
-    if (feed.at > move.until)
-      throw blockError(name, move.until, 'no block begins here, though the index says so; the index is of another file')
-    if (verify) {
-      for (let run = await feed.run(move.until - 1); run; run = await feed.run(move.until - 1)) yield { step: checkedCopy(run, name) }
-      if (feed.at !== move.until)
-        throw blockError(name, move.until, 'no block begins here, though the index says so; the index is of another file')
-      continue
-    }
-    for (let start = feed.at; start < move.until; start = feed.at) {
-      const bytes = await feed.raw(move.until)
+async function* inflateSteps(first: number, last: number, feed: CompressedFeed, name: string): AsyncGenerator<StepUnderWay> {
+  await feed.skipTo(first)
+  for (let run = await feed.run(last); run; run = await feed.run(last)) yield { step: inflateStep(run, name) }
+}
+
+async function* copySteps(until: number, feed: CompressedFeed, { name, verify }: BlockStepOptions): AsyncGenerator<StepUnderWay> {
+  if (verify) {
+    for (let run = await feed.run(until - 1); run; run = await feed.run(until - 1)) yield { step: checkedCopy(run, name) }
+  } else {
+    for (let start = feed.at; start < until; start = feed.at) {
+      const bytes = await feed.raw(until)
       if (bytes) yield { step: Promise.resolve<BlockStep>({ kind: 'copy', start, bytes }) }
     }
+  }
+  if (feed.at !== until) throw blockError(name, until, 'no block begins here, though the index says so; the index is of another file')
+}
+
+async function* startSteps(moves: readonly BlockMove[], feed: CompressedFeed, options: BlockStepOptions): AsyncGenerator<StepUnderWay> {
+  for (const move of moves) {
+    if (move.kind === 'inflate') yield* inflateSteps(move.first, move.last, feed, options.name)
+    else yield* copySteps(move.until, feed, options)
   }
 }
 

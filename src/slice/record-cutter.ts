@@ -74,18 +74,33 @@ function keep(open: OpenBlock, from: number, to: number): void {
   else if (to > from) open.kept.push({ from, to })
 }
 
+interface RecordPlace {
+  readonly referenceId: number
+  readonly position: number
+}
+
+/** Where the record that begins there has its place; `undefined` when that is not to be read in this block. */
+function placeAt({ data }: InflatedBlock, at: number): RecordPlace | undefined {
+  if (at + placeBytes > data.length) return undefined
+  const view = new DataView(data.buffer, data.byteOffset, data.length)
+  return { referenceId: view.getInt32(at + 4, true), position: view.getInt32(at + 8, true) }
+}
+
+function foreignRecord(name: string, at: VirtualOffset, what: string): ScoreError<'invalid-format'> {
+  return new ScoreError(
+    'invalid-format',
+    `${name}: at byte ${at.block}, inflated byte ${at.within} of its block, ${what}; the index is old or of another file, or the file is not sorted by coordinate: make the index anew with 'samtools index'`,
+  )
+}
+
 export function createRecordCutter(options: RecordCutterOptions): RecordCutter {
   const { spans, choice, cutAll, name, onRecord } = options
   let current = 0
   let undecided: OpenBlock[] = []
   let crossing: CrossingRecord | undefined
-  let lastPlace = { referenceId: -1, position: -1 }
+  let lastPlace: RecordPlace = { referenceId: -1, position: -1 }
 
-  const foreign = (at: VirtualOffset, what: string): ScoreError<'invalid-format'> =>
-    new ScoreError(
-      'invalid-format',
-      `${name}: at byte ${at.block}, inflated byte ${at.within} of its block, ${what}; the index is old or of another file, or the file is not sorted by coordinate: make the index anew with 'samtools index'`,
-    )
+  const foreign = (at: VirtualOffset, what: string): ScoreError => foreignRecord(name, at, what)
 
   const recordBytes = (view: DataView, at: number, start: VirtualOffset): number => {
     const length = view.getInt32(at, true)
@@ -142,12 +157,6 @@ export function createRecordCutter(options: RecordCutterOptions): RecordCutter {
       crossing ??= { start: { block: offset, within: at }, parts: [], places: [], have: 0, want: lengthBytes }
       at = goOn(open, at, to, span)
     }
-  }
-
-  const placeAt = ({ data }: InflatedBlock, at: number): { readonly referenceId: number; readonly position: number } | undefined => {
-    if (at + placeBytes > data.length) return undefined
-    const view = new DataView(data.buffer, data.byteOffset, data.length)
-    return { referenceId: view.getInt32(at + 4, true), position: view.getInt32(at + 8, true) }
   }
 
   /** Kept records are not looked at, but for the first: there a wrong index shows. */
