@@ -248,20 +248,26 @@ suite('storage/s3 refusals', (test) => {
     assert.is(store.requests.length, 1)
   })
 
-  test('a store that falls silent is given up', async () => {
-    const silent = createS3Backend({
-      endpoint: store.endpoint,
-      credentials: { accessKeyId: 'a', secretAccessKey: 'b' },
-      idleTimeoutMs: 150,
+  for (const silentAfter of [0, 400]) {
+    test(`a store that falls silent after ${silentAfter} bytes is given up`, async () => {
+      const impatient = createS3Backend({
+        endpoint: store.endpoint,
+        credentials: { accessKeyId: 'a', secretAccessKey: 'b' },
+        idleTimeoutMs: 200,
+      })
+      store.will({ status: 200, body: 'x'.repeat(1000), silentAfter })
+      const started = performance.now()
+      let received = 0
+      const error = await failureOf(
+        (async () => {
+          for await (const chunk of impatient.get(at)) received += chunk.length
+        })(),
+      )
+      assert.is(error.code, 'unavailable')
+      assert.is(received, silentAfter)
+      assert.ok(performance.now() - started < 10_000)
     })
-    store.will({ status: 200, headers: { 'content-length': '100' }, body: 'x' })
-    const error = await failureOf(
-      (async () => {
-        for await (const _chunk of silent.get(at));
-      })(),
-    )
-    assert.is(error.code, 'unavailable')
-  })
+  }
 
   test('a refused connection names the address and the way out', async () => {
     const gone = await startScriptedStore()

@@ -7,6 +7,8 @@ export interface ScriptedAnswer {
   readonly body?: string
   /** Cuts the connection after so many bytes of the body; 0 = without any answer. */
   readonly cutAfter?: number
+  /** Falls silent after so many bytes of the body, without an end; 0 = without any answer. */
+  readonly silentAfter?: number
 }
 
 export interface SeenRequest {
@@ -30,13 +32,15 @@ export function errorBody(code: string, message = 'said the store', more = ''): 
   return `<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>${code}</Code><Message>${message}</Message>${more}<RequestId>R1</RequestId></Error>`
 }
 
-function send(response: ServerResponse, { status, headers = {}, body = '', cutAfter }: ScriptedAnswer): void {
+function send(response: ServerResponse, { status, headers = {}, body = '', cutAfter, silentAfter }: ScriptedAnswer): void {
+  if (silentAfter === 0) return
   if (cutAfter === 0) {
     response.socket?.destroy()
     return
   }
   response.writeHead(status, { 'content-length': String(Buffer.byteLength(body)), 'x-amz-request-id': 'R1', ...headers })
-  if (cutAfter === undefined) response.end(body)
+  if (silentAfter !== undefined) response.write(body.slice(0, silentAfter))
+  else if (cutAfter === undefined) response.end(body)
   else response.write(body.slice(0, cutAfter), () => response.socket?.destroy())
 }
 
