@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto'
 import type { BigIntStats } from 'node:fs'
-import { type FileHandle, open } from 'node:fs/promises'
+import { type FileHandle, open, stat } from 'node:fs/promises'
 import type { ByteRange } from '../../core/byte-range.ts'
 import type { CallOptions } from '../../core/call-options.ts'
 import { ScoreError } from '../../core/errors.ts'
 import { errnoOf, toFileError } from '../../files/file-error.ts'
 import type { ObjectStat } from '../storage-backend.ts'
 import { addressText } from './key-path.ts'
-import { type ObjectRecord, readRecord } from './object-record.ts'
+import { isSettled, type ObjectRecord, readRecord } from './object-record.ts'
 import { type PartFile, partPath } from './part-name.ts'
 import { createRecentMap } from './recent-map.ts'
 import { type ObjectPlace, segmentsFolder } from './store.ts'
@@ -40,8 +40,49 @@ async function* readPieces(handle: FileHandle, range: ByteRange, options: CallOp
   }
 }
 
+/** Files so small that their bytes are remembered: the service's documents, which are asked for again and again. */
+const smallBytes = 16 * 1024
+const smallFiles = createRecentMap<{ readonly bytes: Buffer; readonly md5: string }>(512)
+
+function versionOf({ ino, mtimeNs, ctimeNs, size }: BigIntStats): string {
+  return `${ino} ${mtimeNs} ${ctimeNs} ${size}`
+}
+
+function openBytes({ bytes, md5 }: { readonly bytes: Buffer; readonly md5: string }, lastModified: Date): OpenObject {
+  return {
+    stat: { size: bytes.length, etag: md5, md5, lastModified, metadata: {} },
+    async *stream({ start, end }, options) {
+      options?.signal?.throwIfAborted()
+      // A copy: what is remembered must not change with what a reader does to it.
+      if (end > start) yield Uint8Array.prototype.slice.call(bytes, start, end)
+    },
+    close: async () => undefined,
+  }
+}
+
+/** A small file whose bytes are remembered, when it is still the one that was read. */
+async function openRemembered(path: string): Promise<OpenObject | undefined> {
+  if (!smallFiles.has(path)) return undefined
+  const found = await stat(path, { bigint: true }).catch((error: unknown) => {
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined
+    throw toFileError(error, 'read', path)
+  })
+  const known = found && smallFiles.get(path, versionOf(found))
+  return known && openBytes(known, found.mtime)
+}
+
+async function readSmall(handle: FileHandle, path: string, found: BigIntStats): Promise<OpenObject> {
+  const pieces: Uint8Array[] = []
+  for await (const piece of readPieces(handle, { start: 0, end: Number(found.size) }, {})) pieces.push(piece)
+  await handle.close()
+  const bytes = Buffer.concat(pieces)
+  const file = { bytes, md5: createHash('md5').update(bytes).digest('hex') }
+  if (isSettled(found.mtimeMs)) smallFiles.set(path, versionOf(found), file)
+  return openBytes(file, found.mtime)
+}
+
 async function hashFile(handle: FileHandle, path: string, stat: BigIntStats): Promise<string> {
-  const version = `${stat.ino} ${stat.mtimeNs} ${stat.ctimeNs} ${stat.size}`
+  const version = versionOf(stat)
   const known = hashes.get(path, version)
   if (known !== undefined) return known
   const hash = createHash('md5')
@@ -59,6 +100,8 @@ async function openIfThere(path: string): Promise<FileHandle | undefined> {
 }
 
 async function openPlain(place: ObjectPlace): Promise<OpenObject | undefined> {
+  const remembered = await openRemembered(place.plain)
+  if (remembered) return remembered
   const handle = await openIfThere(place.plain)
   if (!handle) return undefined
   try {
@@ -67,6 +110,7 @@ async function openPlain(place: ObjectPlace): Promise<OpenObject | undefined> {
       await handle.close()
       return undefined
     }
+    if (stat.size <= smallBytes) return await readSmall(handle, place.plain, stat)
     const md5 = await hashFile(handle, place.plain, stat)
     return {
       stat: { size: Number(stat.size), etag: md5, md5, lastModified: stat.mtime, metadata: {} },

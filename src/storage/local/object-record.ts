@@ -63,6 +63,11 @@ function parseRecord(text: string, path: string, lastModified: Date): ObjectReco
 // A record of ten thousand parts is half a megabyte of text; ranged reads come by the thousand.
 const recent = createRecentMap<ObjectRecord>(32)
 
+/** Two files written within one tick of the file system's clock could share a version; after the next tick they cannot. */
+export function isSettled(mtimeMs: bigint): boolean {
+  return Date.now() - Number(mtimeMs) > 1000
+}
+
 async function openRecord<Result>(path: string, use: (handle: FileHandle) => Promise<Result>): Promise<Result | undefined> {
   let handle: FileHandle | undefined
   try {
@@ -84,8 +89,7 @@ export async function readRecord(path: string): Promise<ObjectRecord | undefined
     const known = recent.get(path, version)
     if (known) return known
     const record = parseRecord(await handle.readFile('utf8'), path, stat.mtime)
-    // Two records written within one tick of the file system's clock could share a version; wait for the next tick.
-    if (Date.now() - Number(stat.mtimeMs) > 1000) recent.set(path, version, record)
+    if (isSettled(stat.mtimeMs)) recent.set(path, version, record)
     return record
   })
 }

@@ -1,5 +1,7 @@
 /** A few values that were used last, each valid for one version of what it was made from. */
 export interface RecentMap<Value> {
+  /** Whether there is a value of some version. */
+  has(key: string): boolean
   get(key: string, version: string): Value | undefined
   set(key: string, version: string, value: Value): void
 }
@@ -7,6 +9,7 @@ export interface RecentMap<Value> {
 export function createRecentMap<Value>(capacity: number): RecentMap<Value> {
   const entries = new Map<string, { readonly version: string; readonly value: Value }>()
   return {
+    has: (key) => entries.has(key),
     get(key, version) {
       const entry = entries.get(key)
       if (!entry) return undefined

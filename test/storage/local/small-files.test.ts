@@ -1,0 +1,62 @@
+import { mkdtemp, readdir, rm, utimes } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import * as assert from 'uvu/assert'
+import { createLocalBackend, type LocalBackend } from '../../../src/index.ts'
+import { suite } from '../../support/suite.ts'
+
+const address = { bucket: 'state', key: 'data/object.meta' }
+const signingKey = new Uint8Array(32)
+
+async function readText(backend: LocalBackend): Promise<string> {
+  const pieces: Uint8Array[] = []
+  for await (const piece of backend.get(address)) pieces.push(piece)
+  return Buffer.concat(pieces).toString()
+}
+
+/** Makes every file of a folder look as if it had been written long ago. */
+async function age(folder: string): Promise<void> {
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true }))
+    if (entry.isFile()) await utimes(join(entry.parentPath, entry.name), 1000, 1000)
+}
+
+suite('local store, small files that are remembered', (test) => {
+  let folder: string
+  let backend: LocalBackend
+  test.beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'score-small-'))
+    backend = createLocalBackend({ folder, publicUrl: 'http://h', signingKey, durable: false })
+  })
+  test.afterEach(async () => rm(folder, { recursive: true }))
+
+  const put = async (text: string): Promise<void> => {
+    await backend.put(address, Buffer.from(text))
+    await age(folder)
+  }
+
+  test('a new version is seen at once, also one of the same size and time, and one that another process wrote', async () => {
+    await put('first')
+    for (let times = 0; times < 3; times++) assert.is(await readText(backend), 'first')
+    await put('other')
+    for (let times = 0; times < 3; times++) assert.is(await readText(backend), 'other')
+    const stranger = createLocalBackend({ folder, publicUrl: 'http://h', signingKey, durable: false })
+    await stranger.put(address, Buffer.from('third'))
+    assert.is(await readText(backend), 'third')
+    await stranger.delete(address)
+    assert.is(await backend.head(address), undefined)
+  })
+
+  test('ETag, size and ranges are those of the file, and a reader cannot change what is remembered', async () => {
+    await put('0123456789')
+    const first = await backend.head(address)
+    assert.is(first?.etag, '781e5e245d69b566979b86e28d23f2c7')
+    for (let times = 0; times < 3; times++) {
+      for await (const piece of backend.get(address, { range: { start: 2, end: 5 } })) {
+        assert.is(Buffer.from(piece).toString(), '234')
+        piece.fill(0)
+      }
+      assert.is(await readText(backend), '0123456789')
+      assert.equal(await backend.head(address), first)
+    }
+  })
+})
