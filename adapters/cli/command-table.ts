@@ -188,6 +188,34 @@ SIGINT and SIGTERM end it after the requests that run; a second one ends it at o
     original: false,
     outlivesReader: true,
   },
+  login: {
+    summary: 'Log in at an OIDC server, for one Score server',
+    details:
+      'Prints an address and a code to confirm in a browser on any device. The tokens stay on this machine, readable by this user alone, and are used for that Score server only; the access token is renewed while the login lasts, also within a transfer.',
+    examples: [
+      {
+        says: 'At a realm of Keycloak',
+        line: 'score login --issuer https://login.example.org/realms/site --storage-url https://score.example.org',
+      },
+    ],
+    options: {
+      issuer: { kind: 'text', required: true, placeholder: 'URL', text: 'Address of the OIDC server' },
+      clientId: {
+        kind: 'text',
+        default: 'score-client',
+        placeholder: 'ID',
+        text: 'This program there: a public client that may log in by device',
+      },
+      scope: { kind: 'text', default: 'openid offline_access', placeholder: 'SCOPES', text: 'What to ask for, separated by blanks' },
+    },
+    original: false,
+  },
+  logout: {
+    summary: 'Remove the tokens of a login from this machine',
+    examples: [{ says: 'For one server', line: 'score logout --storage-url https://score.example.org' }],
+    options: {},
+    original: false,
+  },
   register: {
     summary: 'Register files in the catalogue and print the upload manifest',
     details: 'Makes one analysis of the files. On stdout: the manifest that `score upload --manifest` takes.',

@@ -61,6 +61,7 @@ async function tokenSetting(config: Config, server: LocalServer | undefined, wan
     return { value: await readToken(path, 'option --token-file'), source: { kind: 'option', name: '--token-file' } }
   }
   const { accessToken, 'storage.url': storage } = config.settings
+  if (globals.tokenCommand !== undefined) return { value: '', source: { kind: 'option', name: '--token-command' } }
   // A server that was found and not named is no server that a token in the environment was meant for.
   const found = globals.data !== undefined || !isSet(storage)
   const decided = accessToken.source.kind === 'environment' || isSet(accessToken)

@@ -13,7 +13,13 @@ export const globalOptions = {
   data: { kind: 'text', scoreOnly: true, placeholder: 'DIR', text: 'Use the local server of this data folder, with its token' },
   storageUrl: { kind: 'text', scoreOnly: true, placeholder: 'URL', setting: 'storage.url', text: 'Address of the Score server' },
   metadataUrl: { kind: 'text', scoreOnly: true, placeholder: 'URL', setting: 'metadata.url', text: 'Address of the catalogue (Song)' },
-  tokenFile: { kind: 'text', scoreOnly: true, placeholder: 'FILE', text: 'File that holds the access token' },
+  tokenFile: { kind: 'text', scoreOnly: true, placeholder: 'FILE', text: 'File that holds the access token; read again for each request' },
+  tokenCommand: {
+    kind: 'text',
+    scoreOnly: true,
+    placeholder: 'COMMAND',
+    text: 'Command that prints the access token; run again when it is refused',
+  },
   parallel: { kind: 'integer', scoreOnly: true, placeholder: 'N', setting: 'transport.parallel', text: 'Parts moved at once' },
 } as const satisfies OptionTable
 

@@ -4,6 +4,7 @@ import { discover, requireAddress } from './connection.ts'
 import type { CommandContext } from './context.ts'
 import { formatDuration } from './format.ts'
 import { packageVersion } from './package-version.ts'
+import { tokenSourceOf } from './token-source.ts'
 
 export interface HashOptions extends CallOptions {
   /** Told now and then how many bytes are read. */
@@ -62,10 +63,10 @@ export async function openSession(context: CommandContext, options: SessionOptio
   const { globals, env, cwd, strict, output } = context
   const sdk = await import('../../src/index.ts')
   const config = await discover(await loadConfig({ globals, environment: env, cwd }), context)
-  const token = config.text('accessToken')
+  const token = await tokenSourceOf(config, context)
   const attempts = config.integer('storage.retryNumber')
   const service = {
-    ...(token === '' ? {} : { token }),
+    ...(token === undefined ? {} : { token }),
     timeoutSeconds: config.integer('client.readTimeoutSeconds'),
     retry: { attempts },
     userAgent: `score-sdk/${packageVersion()}`,
