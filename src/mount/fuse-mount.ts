@@ -67,8 +67,11 @@ export interface MountStatistics {
  * `ScoreError` whose code has an errno in `problems`, and every call ends within {@link MountLimits.callMs}.
  */
 export interface FuseMount {
+  readonly limits: MountLimits
   /** @throws `path-not-found`, `not-a-folder`. */
   getattr(path: string, options?: CallOptions): Promise<FileAttributes>
+  /** What was told of an open file when it was opened, whatever the tree says now. @throws `not-open`. */
+  fgetattr(handle: number, options?: CallOptions): Promise<FileAttributes>
   /** Entries in order of name, without `.` and `..`. @throws `path-not-found`, `not-a-folder`. */
   readdir(path: string, options?: CallOptions): Promise<readonly FolderEntry[]>
   /**
@@ -110,7 +113,8 @@ function attributesOf(node: TreeNode): FileAttributes {
 /** A mount over a tree; `open` gives the bytes of an object, and what bounds their cache. */
 export function createFuseMount(options: FuseMountOptions): FuseMount {
   const { tree, now = Date.now } = options
-  const files = createOpenFiles(options.open, { ...defaultMountLimits, ...options.limits })
+  const limits = { ...defaultMountLimits, ...options.limits }
+  const files = createOpenFiles(options.open, limits)
   const tally = createCallTally(now)
   const folderAt = (path: string): FolderNode => {
     const node = tree.lookup(path)
@@ -123,13 +127,15 @@ export function createFuseMount(options: FuseMountOptions): FuseMount {
     throw new ScoreError('is-a-folder', `'${path}' is a folder; files can be read`)
   }
   return {
+    limits,
     getattr: (path) => tally.track(async () => attributesOf(tree.lookup(path))),
+    fgetattr: (handle) => tally.track(async () => attributesOf(files.nodeOf(handle))),
     readdir: (path) =>
       tally.track(async () => {
         const folder = folderAt(path)
         return folder.names.map((name) => ({ name, attributes: attributesOf(folder.find(name) as TreeNode) }))
       }),
-    open: (path, call) => tally.track(async () => files.open(fileAt(path).object, call)),
+    open: (path, call) => tally.track(async () => files.open(fileAt(path), call)),
     read: (handle, range, call) => tally.track(() => files.read(handle, range, call)),
     release: (handle) => tally.track(() => files.release(handle)),
     statfs: () =>

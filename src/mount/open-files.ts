@@ -6,7 +6,7 @@ import type { CallOptions } from '../core/call-options.ts'
 import { problems, ScoreError, toScoreError } from '../core/errors.ts'
 import { createSharedSources, type OpenObject } from './shared-sources.ts'
 import { withinTime } from './time-limit.ts'
-import type { TreeObject } from './tree-node.ts'
+import type { FileNode, TreeObject } from './tree-node.ts'
 
 export interface MountLimits {
   /** Every call ends within this, with `unavailable` (EIO) if need be; default 30,000. */
@@ -20,13 +20,14 @@ export interface MountLimits {
 export const defaultMountLimits: MountLimits = { callMs: 30_000, openFiles: 65_536, idleSources: 64 }
 
 interface OpenFile {
-  readonly object: TreeObject
+  readonly node: FileNode
   readonly source: ByteSource
 }
 
 /** Files by handle. Errors as in `FuseMount`. */
 export interface OpenFiles {
-  open(object: TreeObject, options?: CallOptions): Promise<number>
+  open(node: FileNode, options?: CallOptions): Promise<number>
+  nodeOf(handle: number): FileNode
   read(handle: number, range: ByteRange, options?: CallOptions): Promise<Uint8Array>
   release(handle: number): Promise<void>
   close(): Promise<void>
@@ -90,21 +91,23 @@ export function createOpenFiles(openObject: OpenObject, limits: MountLimits): Op
     }
   }
   return {
-    async open(object, call) {
+    async open(node, call) {
       if (files.size + opening >= limits.openFiles)
         throw new ScoreError('too-many-open', `${limits.openFiles} files are open; close some, or raise the limit of the mount`)
       opening += 1
       try {
-        const source = await acquire(object, call)
+        const source = await acquire(node.object, call)
         const handle = nextHandle()
-        files.set(handle, { object, source })
+        files.set(handle, { node, source })
         return handle
       } finally {
         opening -= 1
       }
     },
+    nodeOf: (handle) => fileOf(handle).node,
     async read(handle, range, call) {
-      const { object, source } = fileOf(handle)
+      const { node, source } = fileOf(handle)
+      const { object } = node
       requireRange(range)
       const wanted = { start: Math.min(range.start, object.size), end: Math.min(range.end, object.size) }
       if (wanted.start === wanted.end) return new Uint8Array(0)
@@ -119,7 +122,7 @@ export function createOpenFiles(openObject: OpenObject, limits: MountLimits): Op
       }
     },
     async release(handle) {
-      const { object } = fileOf(handle)
+      const { object } = fileOf(handle).node
       files.delete(handle)
       await withinTime(callMs, `closing object ${object.objectId}`, () => sources.release(object), [])
     },
@@ -128,7 +131,7 @@ export function createOpenFiles(openObject: OpenObject, limits: MountLimits): Op
       closing.abort(new ScoreError('unavailable', 'the mount was closed'))
       const open = [...files.values()]
       files.clear()
-      await Promise.allSettled(open.map(({ object }) => sources.release(object)))
+      await Promise.allSettled(open.map(({ node }) => sources.release(node.object)))
       await sources.close()
     },
     count: () => ({ files: files.size, sources: sources.count(), reads, bytesRead }),

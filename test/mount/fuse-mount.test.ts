@@ -77,6 +77,7 @@ suite('mount/fuse-mount', (test) => {
     ['opening a folder', 'is-a-folder', 'EISDIR', (mount) => mount.open('/A1')],
     ['opening an unknown name', 'path-not-found', 'ENOENT', (mount) => mount.open('/A1/b')],
     ['reading what is not open', 'not-open', 'EBADF', (mount) => mount.read(7, { start: 0, end: 1 })],
+    ['stat of what is not open', 'not-open', 'EBADF', (mount) => mount.fgetattr(7)],
     ['closing what is not open', 'not-open', 'EBADF', (mount) => mount.release(7)],
     [
       'closing twice',
@@ -268,7 +269,9 @@ suite('mount/fuse-mount', (test) => {
     const fresh = await mount.open('/A1/a.bam')
     assert.is(Buffer.from(await mount.read(old, { start: 0, end: 99 })).toString(), 'ACGTACGTNN')
     assert.is(Buffer.from(await mount.read(fresh, { start: 0, end: 99 })).toString(), 'TTTT')
+    assert.is((await mount.fgetattr(old)).size, 10)
     tree = await treeOf([])
+    assert.is((await mount.fgetattr(fresh)).size, 4)
     assert.is(Buffer.from(await mount.read(old, { start: 0, end: 2 })).toString(), 'AC')
     assert.is(await codeOf(mount.open('/A1/a.bam')), 'path-not-found')
   })
