@@ -1,7 +1,13 @@
 import { defineConfig } from 'tsup'
 
 /** What can be imported; the other entries are started, and need no declarations. */
-const imported = { index: 'src/index.ts', fuse: 'adapters/fuse/index.ts', server: 'adapters/server/index.ts', testing: 'src/testing.ts', s3: 'src/s3.ts' }
+const imported = {
+  index: 'src/index.ts',
+  fuse: 'adapters/fuse/index.ts',
+  server: 'adapters/server/index.ts',
+  testing: 'src/testing.ts',
+  s3: 'src/s3.ts',
+}
 
 const started = {
   'transfer-worker': 'src/transfer/transport/worker.ts',
