@@ -5,6 +5,7 @@ import { createMemorySource } from '../../src/bytes/memory-source.ts'
 import { isScoreError, type ProblemCode } from '../../src/core/errors.ts'
 import { encodeBai } from '../../src/formats/bai.ts'
 import { createBamReader } from '../../src/formats/bam-reader.ts'
+import type { BamRecord } from '../../src/formats/bam-record.ts'
 import type { BgzfBlock } from '../../src/formats/bgzf-block.ts'
 import { eofMarker } from '../../src/formats/bgzf-block.ts'
 import { createBgzfReader } from '../../src/formats/bgzf-reader.ts'
@@ -100,6 +101,28 @@ suite('BAM slicer', (test) => {
       (await createBamReader(createMemorySource(out)).header()).text,
       '@HD\tVN:1.6\n@PG\tID:bwa\n@PG\tID:score\tPP:bwa\n@PG\tID:score.1\tPN:score-sdk\tPP:score\tVN:1.2\tCL:a b\n@CO\tlast\n',
     )
+  })
+
+  test('a hundred thousand references, and a read of 66,000 CIGAR operations', async () => {
+    const references = Array.from({ length: 100_000 }, (_, at) => ({ name: `contig_${at}`, length: 200_000 }))
+    const header = { text: '@HD\tVN:1.6\tSO:coordinate\n', references }
+    const long: BamRecord = {
+      ...randomRecord(random, { referenceId: 70_000, position: 100 }),
+      flags: 0,
+      cigar: Array.from({ length: 66_000 }, (_, at) => ({ length: 1, code: at % 2 ? 'D' : 'M' }) as const),
+      sequence: 'A'.repeat(33_000),
+      qualities: new Uint8Array(33_000).fill(30),
+      tags: [],
+    }
+    const around = [90, 60_000].map((position) => randomRecord(random, { referenceId: 70_000, position }))
+    const reads = [around[0] as BamRecord, long, around[1] as BamRecord, randomRecord(random, { referenceId: 99_999, position: 5 })]
+    const many = await layBam(reads, { blockBytes: () => 20_000 }, header)
+    const slicer = slicerOf(many.bam, many.index)
+    assert.is((await slicer.header()).references.length, 100_000)
+    const region = { reference: 'contig_70000', start: 66_099, end: 66_100 }
+    assert.ok((await recordBytes(await gather(slicer.slice([region])))).equals(encodeAll([long])))
+    assert.is(await slicer.count([{ ...region, start: 66_100, end: 66_200 }]), 0)
+    assert.is(await slicer.count(['contig_99999']), 1)
   })
 
   test('what is not allowed does not come out', async () => {
