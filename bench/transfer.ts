@@ -35,6 +35,7 @@ const { values } = parseArgs({
     only: { type: 'string', default: '' },
   },
 })
+if (!['', 'download', 'upload'].includes(values.only)) throw new Error(`--only takes download or upload, not '${values.only}'`)
 const mib = 1024 * 1024
 const size = Number(values['size-mib']) * mib
 const partSize = Number(values['part-mib']) * mib

@@ -11,7 +11,10 @@ export interface ByteReports {
 export function createByteReports(send: (count: number) => void, now: () => number = () => performance.now()): ByteReports {
   let gathered = 0
   let lastMs = now()
+  let timer: NodeJS.Timeout | undefined
   const flush = (): void => {
+    clearTimeout(timer)
+    timer = undefined
     if (gathered !== 0) send(gathered)
     gathered = 0
     lastMs = now()
@@ -20,6 +23,8 @@ export function createByteReports(send: (count: number) => void, now: () => numb
     add(count) {
       gathered += count
       if (now() - lastMs >= everyMs) flush()
+      // What came before a silence is told during it.
+      else timer ??= setTimeout(flush, everyMs).unref()
     },
     flush,
   }
