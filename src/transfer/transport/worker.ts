@@ -1,3 +1,4 @@
+import { getPriority, setPriority } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
 import { ScoreError } from '../../core/errors.ts'
 import { createByteReports } from './byte-reports.ts'
@@ -19,6 +20,19 @@ function report(message: Report): void {
   port?.postMessage(message)
 }
 
+let yields = false
+
+/**
+ * One notch below the thread that hashes whole files, which with as many movers as processors falls behind and ends alone
+ * (docs/decisions/0021). Linux keeps priorities by thread; elsewhere this would slow the whole process.
+ */
+function yieldToHash(): void {
+  if (yields || process.platform !== 'linux') return
+  yields = true
+  const priority = getPriority()
+  if (priority < 19) setPriority(priority + 1)
+}
+
 async function trail(id: number, task: Task & { readonly type: 'trail' }, signal: AbortSignal): Promise<string> {
   const hashed = new BigInt64Array(task.hashed)
   const { path, partEnds } = task
@@ -38,6 +52,7 @@ async function run(id: number, task: Task, signal: AbortSignal): Promise<TaskRes
   if (task.type === 'trail') return trail(id, task, signal)
   if (task.type === 'sync') return void (await runner.sync(task.path))
   if (task.type === 'release') return void (await Promise.all([runner.release(task.path), hashedFiles.release(task.path)]))
+  yieldToHash()
   const bytes = createByteReports((count) => report({ id, bytes: count }))
   const attempt = { signal, onBytes: bytes.add }
   const moving =
