@@ -17,7 +17,7 @@ export interface ThreadPoolOptions {
   readonly workers: number
   /** Sending costs half of what receiving does: one worker is filled before the next one begins. */
   readonly uploadsPerWorker: number
-  readonly workerData: unknown
+  readonly workerData: object
 }
 
 /** Workers are started when first needed, and replaced when they crash. Whole-file hashes have one of their own. */
@@ -27,9 +27,9 @@ export function createThreadPool(options: ThreadPoolOptions): ThreadPool {
   let hasher: Thread | undefined
   let closed = false
 
-  function start(): Thread {
+  function start(yields = false): Thread {
     if (closed) throw new ScoreError('internal', 'the transport was closed')
-    return startThread(workerData)
+    return startThread({ ...workerData, yields })
   }
 
   function leastActive(perWorker: number): Thread {
@@ -40,7 +40,7 @@ export function createThreadPool(options: ThreadPoolOptions): ThreadPool {
     }
     const wanted = Math.min(workers, Math.ceil((active + 1) / perWorker))
     if (movers.length < wanted) {
-      const thread = start()
+      const thread = start(hasher !== undefined)
       movers.push(thread)
       return thread
     }

@@ -11,7 +11,8 @@ import { createTrailingMd5, type TrailingMd5 } from './trailing-md5.ts'
 const port = parentPort
 if (!port) throw new ScoreError('internal', 'this file is the entry of a worker thread; it is not meant to be imported')
 
-const runner = createPartRunner({ ...(workerData as Omit<PartRunnerOptions, 'blocking'>), blocking: true })
+const { yields, ...options } = workerData as Omit<PartRunnerOptions, 'blocking'> & { readonly yields: boolean }
+const runner = createPartRunner({ ...options, blocking: true })
 const hashedFiles = createOpenFiles({ blocking: true })
 const aborts = new Map<number, AbortController>()
 const trails = new Map<number, TrailingMd5>()
@@ -20,18 +21,18 @@ function report(message: Report): void {
   port?.postMessage(message)
 }
 
-let yields = false
-
 /**
- * One notch below the thread that hashes whole files, which with as many movers as processors falls behind and ends alone
- * (docs/decisions/0021). Linux keeps priorities by thread; elsewhere this would slow the whole process.
+ * For a mover that is started while a whole file is hashed: one notch below the thread that hashes, which with as many
+ * movers as processors falls behind and ends alone (docs/decisions/0021). Linux keeps priorities by thread; elsewhere this
+ * would slow the whole process.
  */
 function yieldToHash(): void {
-  if (yields || process.platform !== 'linux') return
-  yields = true
+  if (!yields || process.platform !== 'linux') return
   const priority = getPriority()
   if (priority < 19) setPriority(priority + 1)
 }
+
+yieldToHash()
 
 async function trail(id: number, task: Task & { readonly type: 'trail' }, signal: AbortSignal): Promise<string> {
   const hashed = new BigInt64Array(task.hashed)
@@ -52,7 +53,6 @@ async function run(id: number, task: Task, signal: AbortSignal): Promise<TaskRes
   if (task.type === 'trail') return trail(id, task, signal)
   if (task.type === 'sync') return void (await runner.sync(task.path))
   if (task.type === 'release') return void (await Promise.all([runner.release(task.path), hashedFiles.release(task.path)]))
-  yieldToHash()
   const bytes = createByteReports((count) => report({ id, bytes: count }))
   const attempt = { signal, onBytes: bytes.add }
   const moving =
