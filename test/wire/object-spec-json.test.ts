@@ -1,5 +1,4 @@
 import * as assert from 'uvu/assert'
-import { entityFromJson, entityPageFromJson, entityToJson } from '../../src/wire/entity-json.ts'
 import {
   externalUrlFromJson,
   externalUrlToJson,
@@ -111,23 +110,5 @@ suite('wire/object-spec-json', (test) => {
     const azure = { ...json, parts: [{ ...json.parts[0], partSize: 77 }] }
     assert.is(externalUrlFromJson(azure, 'it').size, 77)
     assert.throws(() => externalUrlFromJson({ ...json, parts: [json.parts[0], json.parts[0]] }, 'it'), /one part was expected, there are 2/)
-  })
-})
-
-suite('wire/entity-json', (test) => {
-  const entity = { objectId: 'o', analysisId: 'a', fileName: 'f.bam', study: 'S', access: 'open' }
-  test('an entity there and back', () => {
-    assert.is(JSON.stringify(entityToJson(entity)), '{"id":"o","gnosId":"a","fileName":"f.bam","projectCode":"S","access":"open"}')
-    assert.equal(entityFromJson({ ...entityToJson(entity), createdTime: 0 }, 'it'), entity)
-  })
-  test('no access counts as controlled, other fields must be there', () => {
-    assert.is(entityFromJson({ ...entityToJson(entity), access: null }, 'it').access, '')
-    assert.throws(() => entityFromJson({ id: 'o' }, 'it'), /'gnosId' must be a string/)
-  })
-  test('a page tells whether it is the last', () => {
-    const content = [entityToJson(entity)]
-    assert.equal(entityPageFromJson({ content, last: false }, 'it'), { entities: [entity], last: false })
-    assert.is(entityPageFromJson({ content }, 'it').last, true)
-    assert.is(entityPageFromJson({ content: [], last: false }, 'it').last, true)
   })
 })
