@@ -21,19 +21,21 @@ async function procText(read: () => Promise<string>): Promise<string> {
   }
 }
 
-async function processStart(pid: number): Promise<string> {
+/** State letter and start of a process (proc_pid_stat(5), fields 3 and 22); empty where the system does not tell. */
+async function processStat(pid: number): Promise<{ readonly state: string; readonly start: string }> {
   const text = await procText(() => readFile(`/proc/${pid}/stat`, 'utf8'))
-  // The command's name stands in parentheses and may hold spaces; field 22 counts from after it.
-  return text.slice(text.lastIndexOf(')') + 2).split(' ')[19] ?? ''
+  // The command's name stands in parentheses and may hold spaces; fields count from after it.
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+  return { state: fields[0] ?? '', start: fields[19] ?? '' }
 }
 
 let own: Promise<ProcessIdentity> | undefined
 
 async function readOwn(): Promise<ProcessIdentity> {
-  const [boot, namespace, start] = await Promise.all([
+  const [boot, namespace, { start }] = await Promise.all([
     procText(() => readFile('/proc/sys/kernel/random/boot_id', 'utf8')),
     procText(() => readlink('/proc/self/ns/pid')),
-    processStart(process.pid),
+    processStat(process.pid),
   ])
   return { pid: process.pid, host: hostname(), bootId: boot && `${boot} ${namespace}`, processStart: start }
 }
@@ -54,6 +56,8 @@ export async function processState(identity: ProcessIdentity): Promise<'alive' |
     if (errnoOf(error) === 'ESRCH') return 'dead'
     if (errnoOf(error) !== 'EPERM') throw error
   }
-  const start = await processStart(identity.pid)
+  const { state, start } = await processStat(identity.pid)
+  // Killed, and its parent has not asked after it yet: in a container without an init, perhaps it never will.
+  if (state === 'Z' || state === 'X') return 'dead'
   return identity.processStart !== '' && start !== '' && start !== identity.processStart ? 'dead' : 'alive'
 }

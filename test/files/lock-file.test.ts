@@ -1,11 +1,13 @@
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { isScoreError } from '../../src/core/errors.ts'
 import { acquireLock, lockStaleMs } from '../../src/files/lock-file.ts'
-import { ownProcess } from '../../src/files/process-identity.ts'
+import { ownProcess, processState } from '../../src/files/process-identity.ts'
 import { type DoomedChild, killHard, startDoomed } from '../support/doomed-child.ts'
 import { suite } from '../support/suite.ts'
 
@@ -157,5 +159,23 @@ suite<{ folder: string; path: string }>('files/lock-file', (test) => {
     assert.ok(Date.now() - mtimeMs < 30_000)
     assert.is(await readFile(path, 'utf8'), before)
     await lock.release()
+  })
+
+  test('a killed process that nobody has reaped holds nothing', async () => {
+    // The shell starts a child, tells its pid and becomes a program that never asks after it.
+    const parent = spawn('sh', ['-c', 'sleep 0.01 & echo $!; exec sleep 20'], { stdio: ['ignore', 'pipe', 'ignore'] })
+    try {
+      const [said] = (await once(parent.stdout, 'data')) as [Buffer]
+      const pid = Number(said.toString())
+      const stat = (): string => readFileSync(`/proc/${pid}/stat`, 'utf8')
+      for (const end = Date.now() + 5000; !/\) Z /.test(stat()); ) {
+        if (Date.now() > end) throw new Error(`not a zombie: ${stat()}`)
+        await new Promise((resolve) => setTimeout(resolve, 5))
+      }
+      const identity = { ...(await ownProcess()), pid, processStart: stat().split(' ')[21] as string }
+      assert.is(await processState(identity), 'dead')
+    } finally {
+      parent.kill('SIGKILL')
+    }
   })
 })
