@@ -21,12 +21,12 @@ async function procText(read: () => Promise<string>): Promise<string> {
   }
 }
 
-/** State letter and start of a process (proc_pid_stat(5), fields 3 and 22); empty where the system does not tell. */
-async function processStat(pid: number): Promise<{ readonly state: string; readonly start: string }> {
+/** State letter, threads and start of a process (proc_pid_stat(5), fields 3, 20 and 22); empty where the system does not tell. */
+async function processStat(pid: number): Promise<{ readonly state: string; readonly threads: string; readonly start: string }> {
   const text = await procText(() => readFile(`/proc/${pid}/stat`, 'utf8'))
   // The command's name stands in parentheses and may hold spaces; fields count from after it.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
-  return { state: fields[0] ?? '', start: fields[19] ?? '' }
+  return { state: fields[0] ?? '', threads: fields[17] ?? '', start: fields[19] ?? '' }
 }
 
 let own: Promise<ProcessIdentity> | undefined
@@ -56,8 +56,9 @@ export async function processState(identity: ProcessIdentity): Promise<'alive' |
     if (errnoOf(error) === 'ESRCH') return 'dead'
     if (errnoOf(error) !== 'EPERM') throw error
   }
-  const { state, start } = await processStat(identity.pid)
-  // Killed, and its parent has not asked after it yet: in a container without an init, perhaps it never will.
-  if (state === 'Z' || state === 'X') return 'dead'
+  const { state, threads, start } = await processStat(identity.pid)
+  // Killed, and its parent has not asked after it yet: in a container without an init, perhaps it never will. While
+  // other threads are still on their way out, one of them may be in the middle of a write.
+  if (state === 'X' || (state === 'Z' && Number(threads) <= 1)) return 'dead'
   return identity.processStart !== '' && start !== '' && start !== identity.processStart ? 'dead' : 'alive'
 }
