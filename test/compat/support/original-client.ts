@@ -3,12 +3,12 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** Folder with the original's jar files, unpacked; the compat suite runs only where `SCORE_ORIGINAL` names it. */
-const folder = process.env['SCORE_ORIGINAL'] ?? ''
+export const originalFolder = process.env['SCORE_ORIGINAL'] ?? ''
 
-/** Why the original cannot be run here, or undefined when it can. */
-export function missingOriginal(): string | undefined {
-  if (folder === '') return 'SCORE_ORIGINAL does not name the folder of the original client'
-  const jar = join(folder, 'score-client.jar')
+/** Why this of the original's programs cannot be run here, or undefined when it can. */
+export function missingOriginal(name = 'score-client.jar'): string | undefined {
+  if (originalFolder === '') return "SCORE_ORIGINAL does not name the folder of the original's programs"
+  const jar = join(originalFolder, name)
   return existsSync(jar) ? undefined : `SCORE_ORIGINAL: there is no ${jar}`
 }
 
@@ -68,7 +68,7 @@ async function outcome(child: ChildProcess): Promise<ClientRun> {
 export function startOriginal(args: readonly string[], settings: ClientSettings): RunningClient {
   const log = join(settings.cwd, '.logback.xml')
   writeFileSync(log, logback)
-  const child = spawn('java', [...javaFlags, `-Dlogging.config=${log}`, '-jar', join(folder, 'score-client.jar'), ...args], {
+  const child = spawn('java', [...javaFlags, `-Dlogging.config=${log}`, '-jar', join(originalFolder, 'score-client.jar'), ...args], {
     cwd: settings.cwd,
     env: {
       PATH: process.env['PATH'] ?? '',
