@@ -89,13 +89,15 @@ function hostOf(config: ServerConfig): string {
 async function open(
   config: ServerConfig,
   url: string,
-  told: Pick<OpenScoreOptions, 'onStoreFailure' | 'onDecision' | 'onStoreCall'>,
-  { now }: CommandContext,
+  told: Pick<OpenScoreOptions, 'onStoreFailure' | 'onDecision' | 'onStoreCall' | 'onSongCall'>,
+  { now, env }: CommandContext,
 ): Promise<OpenedScore> {
-  const { openScore } = await import('../../src/index.ts')
+  const { openScore, proxiesOfEnvironment } = await import('../../src/index.ts')
+  const proxies = proxiesOfEnvironment(env)
   return openScore(config, {
     url,
     now,
+    ...(proxies ? { network: { proxies } } : {}),
     userAgent: `score-sdk/${packageVersion()}`,
     ...told,
   })

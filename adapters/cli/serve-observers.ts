@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import type { AuthDecision, StoreCall } from '../../src/index.ts'
+import type { AuthDecision, CatalogueCall, StoreCall } from '../../src/index.ts'
 import type { MetricsServer, RequestEvent, ServerLog, ServerMetrics } from '../server/index.ts'
 import type { CommandValues } from './command-run.ts'
 import type { CommandContext } from './context.ts'
@@ -17,6 +17,7 @@ export interface ServeObservers {
     readonly onStoreFailure: (error: Error) => void
     readonly onDecision?: (decision: AuthDecision) => void
     readonly onStoreCall?: (call: StoreCall) => void
+    readonly onSongCall?: (call: CatalogueCall) => void
   }
   /** What concerns no single request, for people and the log. */
   readonly trouble: (message: string) => void
@@ -85,7 +86,7 @@ export async function openServeObservers(values: ObserveOptions, context: Comman
             },
           }
         : {}),
-      ...(metrics ? { onStoreCall: (call) => metrics.onStoreCall(call) } : {}),
+      ...(metrics ? { onStoreCall: metrics.onStoreCall, onSongCall: metrics.onSongCall } : {}),
     },
     trouble,
     ...(metering ? { metricsUrl: metering.url } : {}),

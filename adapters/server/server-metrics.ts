@@ -1,5 +1,5 @@
 import { createServer } from 'node:http'
-import type { AuthDecision, StoreCall } from '../../src/index.ts'
+import type { AuthDecision, CatalogueCall, StoreCall } from '../../src/index.ts'
 import { bind, drain } from './listening.ts'
 import type { RequestEvent } from './request-event.ts'
 
@@ -11,6 +11,8 @@ export interface ServerMetrics {
   onDecision(decision: AuthDecision): void
   /** For `onStoreCall` of an embedded score: `score_presigned_urls_total`, `score_store_call_duration_seconds`. */
   onStoreCall(call: StoreCall): void
+  /** For `onSongCall` of `openScore`: `score_song_call_duration_seconds`. */
+  onSongCall(call: CatalogueCall): void
   /** In Prometheus' text format. */
   text(): Promise<string>
   readonly contentType: string
@@ -61,6 +63,13 @@ export async function createServerMetrics(): Promise<ServerMetrics> {
     buckets: storeSeconds,
     registers,
   })
+  const song = new Histogram({
+    name: 'score_song_call_duration_seconds',
+    help: 'Calls of the service to Song, tries included.',
+    labelNames: ['operation', 'outcome'] as const,
+    buckets: storeSeconds,
+    registers,
+  })
   return {
     onRequest({ method, route = 'other', status, durationMs }) {
       requests.inc({ method, route, status })
@@ -71,6 +80,7 @@ export async function createServerMetrics(): Promise<ServerMetrics> {
       if (presigned !== undefined && !failed) urls.inc({ action: presigned })
       store.observe({ operation, outcome: failed ? 'failed' : 'done' }, durationMs / 1000)
     },
+    onSongCall: ({ operation, durationMs, failed }) => song.observe({ operation, outcome: failed ? 'failed' : 'done' }, durationMs / 1000),
     text: () => registry.metrics(),
     contentType: registry.contentType,
   }

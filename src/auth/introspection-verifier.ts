@@ -14,18 +14,19 @@ export interface IntrospectionVerifierOptions extends EndpointOptions, CachedVer
   readonly clientSecret: string
   /** Field of the form that carries the token; default `token` for RFC 7662, else `apiKey`. */
   readonly tokenField?: string
-  /** `aud` of the answer, or one of it; RFC 7662 only. Default: not checked. */
-  readonly audience?: string
+  /** `aud` of the answer, or one of it; of several any will do. RFC 7662 only. Default: not checked. */
+  readonly audience?: string | readonly string[]
 }
 
 const longestToken = 4096
 /** How far the issuer's clock may be from this one. */
 const skewMs = 60_000
 
-function requireAudience(audience: string | undefined, given: unknown): void {
+function requireAudience(audience: IntrospectionVerifierOptions['audience'], given: unknown): void {
   if (audience === undefined) return
   const all: readonly unknown[] = Array.isArray(given) ? given : [given]
-  if (!all.includes(audience)) throw refused('it was issued for another service')
+  const wanted: readonly string[] = typeof audience === 'string' ? [audience] : audience
+  if (!wanted.some((one) => all.includes(one))) throw refused('it was issued for another service')
 }
 
 /**

@@ -10,16 +10,28 @@ import { createKeyReader, type KeyPlace } from './token-keys.ts'
 import { type ClaimPath, scopesAt } from './token-scopes.ts'
 
 /** Signatures by a private key, checked with a public one: no other can be allowed. */
-const asymmetric = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'] as const
+export const signatureAlgorithms = [
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+  'Ed25519',
+] as const
 
 export interface JwtVerifierOptions extends EndpointOptions {
   readonly keys: KeyPlace
   /** `iss` of the tokens, as written there. Default: the `issuerUrl` of the keys; else not checked, with a warning. */
   readonly issuer?: string
-  /** `aud`, or one of it. Default: not checked, with a warning. */
-  readonly audience?: string
+  /** `aud`, or one of it; of several any will do. Default: not checked, with a warning. */
+  readonly audience?: string | readonly string[]
   /** Ways of signing that are taken; default RS256 alone, as with the original. */
-  readonly algorithms?: readonly (typeof asymmetric)[number][]
+  readonly algorithms?: readonly (typeof signatureAlgorithms)[number][]
   /** Where the scopes are; default `context.scope`, as Ego writes them, and the standard `scope`. */
   readonly scopeClaims?: readonly ClaimPath[]
   /** How far the issuer's clock may be from this one; default 60. */
@@ -45,7 +57,7 @@ function subjectOf(claims: JWTPayload): string {
   return textOf(claims.sub) ?? textOf(claims['client_id']) ?? textOf(claims['azp']) ?? 'unknown'
 }
 
-function warningsOf(issuer: string | undefined, audience: string | undefined): string[] {
+function warningsOf(issuer: string | undefined, audience: JwtVerifierOptions['audience']): string[] {
   const unchecked = (claim: string, name: string, risk: string): string =>
     `the ${claim} of access tokens is not checked: ${risk}; set the ${name}`
   return [
@@ -55,12 +67,12 @@ function warningsOf(issuer: string | undefined, audience: string | undefined): s
 }
 
 function requireAlgorithms(algorithms: readonly string[]): string[] {
-  const known: readonly string[] = asymmetric
+  const known: readonly string[] = signatureAlgorithms
   const wrong = algorithms.find((algorithm) => !known.includes(algorithm))
   if (wrong === undefined && algorithms.length > 0) return [...algorithms]
   throw new ScoreError(
     'invalid-configuration',
-    `tokens cannot be verified by ${wrong ?? 'no algorithm at all'}: with a public key only ${asymmetric.join(', ')} prove anything`,
+    `tokens cannot be verified by ${wrong ?? 'no algorithm at all'}: with a public key only ${signatureAlgorithms.join(', ')} prove anything`,
   )
 }
 
@@ -111,7 +123,7 @@ export function createJwtVerifier(options: JwtVerifierOptions): ConfiguredVerifi
     currentDate: new Date(now()),
     requiredClaims: ['exp'],
     ...(issuer === undefined ? {} : { issuer }),
-    ...(audience === undefined ? {} : { audience }),
+    ...(audience === undefined ? {} : { audience: typeof audience === 'string' ? audience : [...audience] }),
   })
 
   const proven = async (token: string, call: CallOptions): Promise<JWTVerifyResult> => {

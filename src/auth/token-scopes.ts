@@ -1,6 +1,11 @@
 /** Names on the way to a claim: `['context', 'scope']` is `scope` inside of `context`. */
 export type ClaimPath = readonly string[]
 
+/** `realm_access.roles` as a path; `\.` is a dot inside of a name, such as `https://example\.org/scopes`. */
+export function parseClaimPath(text: string): ClaimPath {
+  return text.split(/(?<!\\)\./).map((name) => name.replaceAll('\\.', '.'))
+}
+
 function claimAt(claims: unknown, path: ClaimPath): unknown {
   let value = claims
   for (const name of path) {

@@ -6,11 +6,14 @@ import { createCachedMetadata } from '../metadata/cached-metadata.ts'
 import type { Catalogue } from '../metadata/catalogue/catalogue.ts'
 import { openCatalogue } from '../metadata/catalogue/open-catalogue.ts'
 import type { MetadataService } from '../metadata/metadata-service.ts'
+import { type CatalogueCall, observeMetadata } from '../metadata/observed-metadata.ts'
 import { createSongMetadata } from '../metadata/song-metadata.ts'
 import { createObjectStates } from '../objects/object-states.ts'
 import { createPresignService } from '../objects/presign-service.ts'
 import { createScoreService, type ScoreService } from '../objects/score-service.ts'
 import { sweepStaleUploads } from '../objects/stale-uploads.ts'
+import type { Network } from '../http/network.ts'
+import { createNetworkFetch } from '../http/network-fetch.ts'
 import type { LocalDataPlane } from '../storage/local/data-plane.ts'
 import { observeBackend, type StoreCall } from '../storage/observed-backend.ts'
 import { type DataFolder, loadOrCreateToken, openDataFolder } from './data-folder.ts'
@@ -22,8 +25,10 @@ import type { ServerConfig } from './server-settings.ts'
 export interface OpenScoreOptions {
   /** Address under which the server listens, for a local store's URLs where `score.public-url` says nothing. */
   readonly url: string
-  /** For Song and the identity provider. */
+  /** For Song and the identity provider, in place of `network`. */
   readonly fetch?: typeof fetch
+  /** Proxies and authorities of certificates, towards store, Song and identity provider; default: node's. */
+  readonly network?: Network
   readonly userAgent?: string
   /** Milliseconds since 1970. */
   readonly now?: () => number
@@ -33,6 +38,8 @@ export interface OpenScoreOptions {
   readonly onDecision?: (decision: AuthDecision) => void
   /** Told of every call of the service to its store; not of the bytes that a local data plane moves. */
   readonly onStoreCall?: (call: StoreCall) => void
+  /** Told of every call to Song: what is remembered of it is not asked for, and the catalogue of a data folder is not told of. */
+  readonly onSongCall?: (call: CatalogueCall) => void
 }
 
 /** A whole service, as its configuration says: store, catalogue and access. */
@@ -65,7 +72,7 @@ async function openMetadata(
   config: ServerConfig,
   { backend, layout }: ScoreStore,
   folder: DataFolder | undefined,
-  { fetch: fetcher, userAgent, now = Date.now }: OpenScoreOptions,
+  { fetch: fetcher, userAgent, now = Date.now, onSongCall }: OpenScoreOptions,
 ): Promise<ScoreCatalogue> {
   const url = config.text('metadata.url')
   if (url !== undefined) {
@@ -77,7 +84,7 @@ async function openMetadata(
       ...(fetcher ? { fetch: fetcher } : {}),
       ...(userAgent ? { userAgent } : {}),
     })
-    return { metadata: createCachedMetadata(song, { now }) }
+    return { metadata: createCachedMetadata(onSongCall ? observeMetadata(song, onSongCall) : song, { now }) }
   }
   if (folder === undefined)
     throw new ScoreError(
@@ -119,12 +126,19 @@ function serviceOf(config: ServerConfig, { store, metadata, authorizer }: Servic
  *
  * @throws `invalid-configuration` for settings without sense, which `readServerConfig` has found too; `local-storage`.
  */
-export async function openScore(config: ServerConfig, options: OpenScoreOptions): Promise<OpenedScore> {
-  const { url, now = Date.now, onStoreFailure } = options
+export async function openScore(config: ServerConfig, given: OpenScoreOptions): Promise<OpenedScore> {
+  const { url, network, now = Date.now, onStoreFailure } = given
+  const options = network && !given.fetch ? { ...given, fetch: createNetworkFetch(network) } : given
   const dataDir = config.text('score.data')
   const folder = dataDir === undefined ? undefined : await openDataFolder(dataDir)
   const publicUrl = (config.text('score.public-url') ?? url).replace(/\/+$/, '')
-  const store = await openScoreStore(config, { folder, publicUrl, now, ...(onStoreFailure ? { onStoreFailure } : {}) })
+  const store = await openScoreStore(config, {
+    folder,
+    publicUrl,
+    now,
+    ...(network ? { network } : {}),
+    ...(onStoreFailure ? { onStoreFailure } : {}),
+  })
   const { metadata, catalogue } = await openMetadata(config, store, folder, options)
   const close = async (): Promise<void> => catalogue?.close()
   try {

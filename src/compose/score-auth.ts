@@ -1,13 +1,15 @@
 import type { Authorizer, TokenVerifier } from '../auth/authorizer.ts'
 import type { EndpointOptions } from '../auth/endpoint.ts'
+import type { IntrospectionDialect } from '../auth/introspection-dialects.ts'
 import { createIntrospectionVerifier } from '../auth/introspection-verifier.ts'
-import { type ConfiguredVerifier, createJwtVerifier } from '../auth/jwt-verifier.ts'
+import { type ConfiguredVerifier, createJwtVerifier, type JwtVerifierOptions } from '../auth/jwt-verifier.ts'
 import { createOpenAuthorizer } from '../auth/open-authorizer.ts'
 import { defaultScopePolicy, type ScopePolicy } from '../auth/scope-policy.ts'
 import { createStaticTokenVerifier } from '../auth/static-token-verifier.ts'
 import { createStudyAuthorizer } from '../auth/study-authorizer.ts'
 import type { KeyPlace } from '../auth/token-keys.ts'
-import { createTokenRouter } from '../auth/token-router.ts'
+import { createTokenRouter, type TokenRoutes } from '../auth/token-router.ts'
+import { parseClaimPath } from '../auth/token-scopes.ts'
 import { createUmaVerifier } from '../auth/uma-verifier.ts'
 import { ScoreError } from '../core/errors.ts'
 import type { MetadataService } from '../metadata/metadata-service.ts'
@@ -79,32 +81,70 @@ function policyOf(config: ServerConfig): ScopePolicy {
   }
 }
 
+type VerifierSettings = EndpointOptions & { readonly now?: () => number }
+
+function audienceOf(config: ServerConfig): { readonly audience?: readonly string[] } {
+  const audience = config.list('spring.security.oauth2.resourceserver.jwt.audiences')
+  return audience.length === 0 ? {} : { audience }
+}
+
+function algorithmsOf(config: ServerConfig): NonNullable<JwtVerifierOptions['algorithms']> {
+  const [plural, singular] = [
+    'spring.security.oauth2.resourceserver.jwt.jws-algorithms',
+    'spring.security.oauth2.resourceserver.jwt.jws-algorithm',
+  ] as const
+  const named = config.isSet(singular) && !config.isSet(plural) ? [config.text(singular) ?? ''] : config.list(plural)
+  return named as NonNullable<JwtVerifierOptions['algorithms']>
+}
+
+function dialectOf(config: ServerConfig): IntrospectionDialect {
+  const named = config.text('score.introspection-dialect')
+  if (named === 'ego' || named === 'keycloak' || named === 'rfc7662') return named
+  return realmUrlOf(config) === undefined ? 'ego' : 'keycloak'
+}
+
+function apiKeyFormOf(config: ServerConfig): NonNullable<TokenRoutes['apiKeyForm']> {
+  const named = config.text('score.api-key-form')
+  if (named === 'uuid' || named === 'not-a-jwt') return named
+  return dialectOf(config) === 'rfc7662' ? 'not-a-jwt' : 'uuid'
+}
+
 interface Verifiers {
   readonly jwts?: ConfiguredVerifier
   readonly apiKeys?: ConfiguredVerifier
 }
 
-function jwtVerifier(config: ServerConfig, endpoint: EndpointOptions & { readonly now?: () => number }): ConfiguredVerifier | undefined {
+function jwtVerifier(config: ServerConfig, endpoint: VerifierSettings): ConfiguredVerifier | undefined {
   const keys = keyPlaceOf(config)
   if (keys === undefined) return undefined
   const issuer = config.text('spring.security.oauth2.resourceserver.jwt.issuer-uri')
-  const audience = config.text('spring.security.oauth2.resourceserver.jwt.audiences')
-  const jwts = createJwtVerifier({ keys, ...(issuer ? { issuer } : {}), ...(audience ? { audience } : {}), ...endpoint })
+  const jwts = createJwtVerifier({
+    keys,
+    ...(issuer ? { issuer } : {}),
+    ...audienceOf(config),
+    algorithms: algorithmsOf(config),
+    scopeClaims: config.list('score.scope-claims').map(parseClaimPath),
+    ...endpoint,
+  })
   const realmUrl = realmUrlOf(config)
   if (realmUrl === undefined) return jwts
   const uma = createUmaVerifier(jwts, { realmUrl, clientId: config.text('auth.server.clientID') ?? '', ...endpoint })
   return { verify: uma.verify, warnings: [...jwts.warnings, ...uma.warnings] }
 }
 
-function apiKeyVerifier(config: ServerConfig, endpoint: EndpointOptions & { readonly now?: () => number }): ConfiguredVerifier | undefined {
+function apiKeyVerifier(config: ServerConfig, endpoint: VerifierSettings): ConfiguredVerifier | undefined {
   const url = config.text('auth.server.url')
   if (url === undefined) return undefined
+  const dialect = dialectOf(config)
+  // The default of the original is a name of its own; a server of the standard has the standard's.
+  const tokenField = dialect !== 'rfc7662' || config.isSet('auth.server.tokenName') ? config.text('auth.server.tokenName') : undefined
   return createIntrospectionVerifier({
     url,
-    dialect: realmUrlOf(config) === undefined ? 'ego' : 'keycloak',
+    dialect,
     clientId: config.text('auth.server.clientID') ?? '',
     clientSecret: config.text('auth.server.clientSecret') ?? '',
-    tokenField: config.text('auth.server.tokenName') ?? '',
+    ...(tokenField === undefined ? {} : { tokenField }),
+    ...(dialect === 'rfc7662' ? audienceOf(config) : {}),
     ...endpoint,
   })
 }
@@ -133,5 +173,5 @@ export function createScoreAuth(config: ServerConfig, options: ScoreAuthOptions)
   }
   const verifiers = verifiersOf(config, options)
   const warnings = [...(verifiers.jwts?.warnings ?? []), ...(verifiers.apiKeys?.warnings ?? [])]
-  return { access, authorizer: study(createTokenRouter(verifiers)), ...verifiers, warnings }
+  return { access, authorizer: study(createTokenRouter({ ...verifiers, apiKeyForm: apiKeyFormOf(config) })), ...verifiers, warnings }
 }

@@ -1,6 +1,7 @@
+import { signatureAlgorithms } from '../auth/jwt-verifier.ts'
 import { nearestName } from './nearest-name.ts'
 import { deadNames, deadProfiles, type ServerSettingKey, type ServerSettingSpec, serverSettingTable } from './server-setting-table.ts'
-import type { ConfigFinding, ServerConfig } from './server-settings.ts'
+import { type ConfigFinding, type ServerConfig, splitList } from './server-settings.ts'
 
 const specOf = (key: ServerSettingKey): ServerSettingSpec => serverSettingTable[key]
 const keys = Object.keys(serverSettingTable) as ServerSettingKey[]
@@ -21,6 +22,10 @@ const bounds: Partial<Readonly<Record<ServerSettingKey, readonly [least: number,
 const words: Partial<Readonly<Record<ServerSettingKey, readonly string[]>>> = {
   'score.auth': ['token', 'none', 'secure'],
   'score.catalogue-reads': ['open', 'token'],
+  'score.introspection-dialect': ['ego', 'keycloak', 'rfc7662'],
+  'score.api-key-form': ['uuid', 'not-a-jwt'],
+  'spring.security.oauth2.resourceserver.jwt.jws-algorithms': signatureAlgorithms,
+  'spring.security.oauth2.resourceserver.jwt.jws-algorithm': signatureAlgorithms,
 }
 
 function rule(key: ServerSettingKey, value: string): string | undefined {
@@ -31,7 +36,8 @@ function rule(key: ServerSettingKey, value: string): string | undefined {
     return most === Number.MAX_SAFE_INTEGER ? `a whole number from ${least}` : `a whole number from ${least} to ${most}`
   if (kind === 'boolean' && !/^(true|false|yes|no|on|off|1|0)$/i.test(value)) return 'true or false'
   if (kind === 'url' && !isAddress(value)) return 'an http or https address such as https://score.example.org'
-  if (choices !== undefined && !choices.includes(value)) return `one of ${choices.join(', ')}`
+  if (choices !== undefined && !(kind === 'list' ? splitList(value) : [value]).every((word) => choices.includes(word)))
+    return `${kind === 'list' ? 'some' : 'one'} of ${choices.join(', ')}`
   return undefined
 }
 

@@ -142,7 +142,7 @@ export const serverSettingTable = {
   },
   'metadata.useLegacyMode': { kind: 'boolean', default: 'false', text: 'Leave the states of analyses unasked' },
   'auth.server.url': { kind: 'url', text: 'Where API keys are introspected; without it none are taken' },
-  'auth.server.tokenName': { kind: 'text', default: 'apiToken', text: 'Field that carries the API key' },
+  'auth.server.tokenName': { kind: 'text', default: 'apiToken', text: 'Field that carries the API key; token with the dialect rfc7662' },
   'auth.server.clientID': { kind: 'text', default: 'score', text: 'Client id of this service at its identity provider' },
   'auth.server.clientSecret': { kind: 'secret', default: 'scoresecret', text: 'Secret of that client' },
   'auth.server.provider': {
@@ -196,7 +196,19 @@ export const serverSettingTable = {
     kind: 'url',
     text: 'Issuer that JWTs must name; its own document tells the keys where nothing else does',
   },
-  'spring.security.oauth2.resourceserver.jwt.audiences': { kind: 'text', text: 'Audience that JWTs must name' },
+  'spring.security.oauth2.resourceserver.jwt.audiences': {
+    kind: 'list',
+    text: 'Audiences of which tokens must name one: JWTs, and what an RFC 7662 server tells',
+  },
+  'spring.security.oauth2.resourceserver.jwt.jws-algorithms': {
+    kind: 'list',
+    default: 'RS256',
+    text: 'Ways of signing JWTs that are taken, such as RS256,ES256',
+  },
+  'spring.security.oauth2.resourceserver.jwt.jws-algorithm': {
+    kind: 'text',
+    text: 'The same in the singular, as older releases of Spring name it; jws-algorithms wins',
+  },
   'azure.endpointProtocol': { kind: 'text', default: 'https', noEffect: azure, text: 'Scheme of the Azure store' },
   'azure.accountName': { kind: 'text', default: 'oicricgc', noEffect: azure, text: 'Azure account' },
   'azure.accountKey': { kind: 'secret', noEffect: azure, text: 'Key of the Azure account' },
@@ -234,6 +246,22 @@ export const serverSettingTable = {
     kind: 'text',
     ours: true,
     text: 'token: the one of the data folder; none: everyone, on loopback alone; secure: as profile secure',
+  },
+  'score.introspection-dialect': {
+    kind: 'text',
+    ours: true,
+    text: 'ego, keycloak or rfc7662: how the server at auth.server.url is asked; without it as auth.server.provider says',
+  },
+  'score.api-key-form': {
+    kind: 'text',
+    ours: true,
+    text: 'uuid or not-a-jwt: which tokens are introspected; not-a-jwt with rfc7662, else uuid',
+  },
+  'score.scope-claims': {
+    kind: 'list',
+    default: 'context.scope,scope',
+    ours: true,
+    text: 'Where the scopes are in a JWT: claims, with dots between the names on the way; a dot inside of a name is \\\\.',
   },
   'score.catalogue-reads': {
     kind: 'text',

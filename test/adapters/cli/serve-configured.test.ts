@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -84,6 +84,27 @@ suite('score serve from settings', (test) => {
     server.stop()
     assert.is(await server.ended, 0)
     await failsToConnect(url)
+  })
+
+  test('an audit line for every decision, and counters of decisions, of the store and of Song', async () => {
+    const log = join(folder, 'audit.log')
+    const server = start(['--json', '--log', log, '--metrics-port', '0'], deployment())
+    await until(`the server (${server.stderr()})`, () => server.stdout().includes('"ready"'))
+    const ready = linesOf(server.stdout()).find(({ type }) => type === 'ready')
+    const objectId = '5be58fbb-775b-5259-bbbd-555e07fbdf24'
+    assert.is((await fetch(`${String(ready?.['url'])}/download/${objectId}?offset=0&length=-1`)).status, 404)
+    assert.is((await fetch(`${String(ready?.['url'])}/download/ping`)).status, 200)
+    const metrics = await (await fetch(String(ready?.['metricsUrl']))).text()
+    server.stop()
+    assert.is(await server.ended, 0, server.stderr())
+    const decision = linesOf(readFileSync(log, 'utf8')).find(({ event }) => event === 'decision')
+    assert.is(decision?.['objectId'], objectId)
+    assert.is(decision?.['outcome'], 'denied')
+    assert.match(String(decision?.['requestId']), /^[0-9a-f-]{36}$/)
+    assert.match(metrics, /^score_auth_decisions_total\{action="download",outcome="denied"\} 1$/m)
+    assert.match(metrics, /^score_presigned_urls_total\{action="get"\} 1$/m)
+    assert.match(metrics, /^score_store_call_duration_seconds_count\{operation="presign",outcome="done"\} 1$/m)
+    assert.match(metrics, /^score_song_call_duration_seconds_count\{operation="entity",outcome="failed"\} 1$/m)
   })
 
   const failsToConnect = async (url: string): Promise<void> => {
