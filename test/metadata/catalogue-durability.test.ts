@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { openCatalogue } from '../../src/metadata/catalogue/open-catalogue.ts'
 import { suite } from '../support/suite.ts'
-import { md5Of, payloadOf, rejects } from './catalogue-contract.ts'
 import { check, ended, idsOf, objectState, startWorker, surviveKills, withCatalogue, withFolder } from './catalogue-kills.ts'
+import { md5Of, payloadOf, rejects } from './submissions.ts'
 
 suite('embedded catalogue on disk', (test) => {
   test('kill -9 at any moment loses nothing that was acknowledged', () => surviveKills(4))

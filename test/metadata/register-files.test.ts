@@ -4,8 +4,8 @@ import { fileTypeOf } from '../../src/metadata/file-type.ts'
 import { type LocalFile, registerFiles } from '../../src/metadata/register-files.ts'
 import { formatUploadManifest } from '../../src/metadata/upload-manifest.ts'
 import { suite } from '../support/suite.ts'
-import { md5Of, rejects } from './catalogue-contract.ts'
 import { startCatalogueServer } from './catalogue-server.ts'
+import { md5Of, rejects } from './submissions.ts'
 
 const fileSet: AnalysisType = { name: 'fileSet', version: 1, fileTypes: [], required: ['studyId', 'analysisType', 'files'] }
 const full: AnalysisType = {

@@ -5,10 +5,11 @@ import type { ProblemCode } from '../../src/core/errors.ts'
 import type { Entity } from '../../src/metadata/metadata-service.ts'
 import type { SongErrorId } from '../../src/metadata/song-error.ts'
 import { createSongMetadata, type SongMetadata } from '../../src/metadata/song-metadata.ts'
+import { metadataContract } from '../../src/testing.ts'
 import { recordedCalls, replay } from '../client/recorded-calls.ts'
 import { suite } from '../support/suite.ts'
-import { catalogueContract, payloadOf, rejects } from './catalogue-contract.ts'
 import { goodToken, startCatalogueServer } from './catalogue-server.ts'
+import { payloadOf, rejects } from './submissions.ts'
 
 async function listAll(entities: AsyncIterable<Entity>): Promise<Entity[]> {
   const all: Entity[] = []
@@ -17,11 +18,15 @@ async function listAll(entities: AsyncIterable<Entity>): Promise<Entity[]> {
 }
 
 suite('Song over HTTP, against the embedded catalogue', (test) => {
-  catalogueContract(test, async () => {
+  const cases = metadataContract('embedded over HTTP', async () => {
     const server = await startCatalogueServer()
-    const catalogue = createSongMetadata({ url: server.url, token: goodToken, retry: { attempts: 1 } })
-    return { catalogue, stored: server.stored, close: server.close }
+    return {
+      catalogue: createSongMetadata({ url: server.url, token: goodToken, retry: { attempts: 1 } }),
+      store: (objectId, state) => void server.stored.set(objectId, state),
+      close: server.close,
+    }
   })
+  for (const { name, run } of cases) test(name, run)
 })
 
 suite('Song over HTTP, as recorded', (test) => {

@@ -1,8 +1,8 @@
 import * as assert from 'uvu/assert'
 import { songObjectId } from '../../../src/core/object-id.ts'
 import { recordedCalls } from '../../client/recorded-calls.ts'
-import { md5Of, payloadOf } from '../../metadata/catalogue-contract.ts'
 import { type CatalogueServer, goodToken, startCatalogueServer } from '../../metadata/catalogue-server.ts'
+import { md5Of, payloadOf } from '../../metadata/submissions.ts'
 import { suite } from '../../support/suite.ts'
 
 type Json = Record<string, unknown>
