@@ -79,11 +79,14 @@ export {
 export type { Chunk } from './formats/chunk.ts'
 export { type CigarCode, type CigarOperation, formatCigar, parseCigar } from './formats/cigar.ts'
 export { csiSchemeFor, encodeCsi } from './formats/csi.ts'
+export { type EncodedIndex, encodeIndex } from './formats/encode-index.ts'
 export { parseIndex } from './formats/parse-index.ts'
 export { formatSamRecord } from './formats/sam-text.ts'
 export type { VirtualOffset } from './formats/virtual-offset.ts'
 // http
 export type { TokenReader, TokenSource } from './http/http-exchange.ts'
+export { type Network, type Proxies, proxiesOfEnvironment } from './http/network.ts'
+export { createNetworkFetch } from './http/network-fetch.ts'
 export { createRenewingToken, type RenewingTokenOptions, type TimedToken } from './http/renewing-token.ts'
 // metadata
 export type {
@@ -96,6 +99,7 @@ export type {
   SubmitOptions,
 } from './metadata/analysis-registry.ts'
 export { type CachedMetadataOptions, createCachedMetadata } from './metadata/cached-metadata.ts'
+export { type CatalogueCall, observeMetadata } from './metadata/observed-metadata.ts'
 export type { Catalogue, CatalogueDocuments, CatalogueOptions, EntityQuery, StoredObjectState } from './metadata/catalogue/catalogue.ts'
 export { openCatalogue } from './metadata/catalogue/open-catalogue.ts'
 export { dataTypeOf, fileTypeOf } from './metadata/file-type.ts'
@@ -132,10 +136,15 @@ export {
   type BamSlice,
   type BamSlicer,
   createBamSlicer,
+  type SlicedRecord,
   type SliceOptions,
   type SlicePlan,
 } from './slice/bam-slicer.ts'
-export type { RegionInput } from './slice/place-regions.ts'
+export { type BuildIndexOptions, buildBamIndex } from './slice/build-bam-index.ts'
+export { type FlagCounts, formatFlagCounts, type PassedAndFailed } from './slice/flag-counts.ts'
+export { flagstat } from './slice/flagstat.ts'
+export type { Ga4ghRegion, RegionInput, RegionSelection } from './slice/place-regions.ts'
+export { formatReferenceCounts, type ReferenceCount } from './slice/reference-counts.ts'
 export type { SliceProgram } from './slice/program-line.ts'
 export type { BamSlicerOptions, BamSlicerSources, ReadSelection } from './slice/slice-preparation.ts'
 // storage

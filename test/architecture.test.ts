@@ -7,10 +7,10 @@ import { suite } from './support/suite.ts'
 const rooms = {
   core: { rooms: [], packages: ['p-limit'] },
   files: { rooms: ['core'] },
-  http: { rooms: ['core'], packages: ['ky'] },
+  http: { rooms: ['core'], packages: ['ky', 'undici', 'https-proxy-agent'] },
   hash: { rooms: ['core'] },
   bytes: { rooms: ['core', 'http', 'files'] },
-  storage: { rooms: ['core', 'files', 'http'], packages: ['@aws-sdk/client-s3'] },
+  storage: { rooms: ['core', 'files', 'http'], packages: ['@aws-sdk/client-s3', 'http-proxy-agent', 'https-proxy-agent'] },
   metadata: { rooms: ['core', 'http', 'files'], packages: ['ajv', 'p-limit'] },
   auth: { rooms: ['core', 'http', 'metadata'], packages: ['jose', 'openid-client'] },
   api: { rooms: ['core'] },

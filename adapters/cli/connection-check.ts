@@ -8,7 +8,7 @@ export async function checkConnection(wanted: boolean, session: Session, context
   if (context.strict) context.output.say('Validating repository connection...')
   const { isScoreError } = await import('../../src/index.ts')
   try {
-    await verifyConnection({ api: session.api(), fetch, advice: !context.strict }, { signal: context.signal })
+    await verifyConnection({ api: session.api(), fetch: session.reach.fetch, advice: !context.strict }, { signal: context.signal })
   } catch (error) {
     // A site without the sentinel object can be transferred with all the same; the original could not.
     if (!isScoreError(error, 'object-not-found', 'invalid-request')) throw error

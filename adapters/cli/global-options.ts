@@ -20,6 +20,13 @@ export const globalOptions = {
     placeholder: 'COMMAND',
     text: 'Command that prints the access token; run again when it is refused',
   },
+  ca: {
+    kind: 'text',
+    scoreOnly: true,
+    placeholder: 'FILE',
+    setting: 'client.ca',
+    text: 'Certificates of your own authorities (PEM), trusted besides',
+  },
   parallel: { kind: 'integer', scoreOnly: true, placeholder: 'N', setting: 'transport.parallel', text: 'Parts moved at once' },
 } as const satisfies OptionTable
 

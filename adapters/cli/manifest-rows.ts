@@ -24,10 +24,19 @@ async function framed<Result>(work: () => Promise<Result> | Result): Promise<Res
 }
 
 /** The text of a manifest named by id, URL or path. @throws a refusal naming it. */
-export async function readManifestText(text: string, session: Pick<Session, 'config'>, context: CommandContext): Promise<ManifestText> {
+export async function readManifestText(
+  text: string,
+  session: Pick<Session, 'config' | 'reach'>,
+  context: CommandContext,
+): Promise<ManifestText> {
   const { manifestResource, readManifest } = await import('../../src/index.ts')
   return framed(() =>
-    readManifest(manifestResource(text), { portalUrl: session.config.text('portal.url'), cwd: context.cwd, signal: context.signal }),
+    readManifest(manifestResource(text), {
+      portalUrl: session.config.text('portal.url'),
+      cwd: context.cwd,
+      fetch: session.reach.fetch,
+      signal: context.signal,
+    }),
   )
 }
 

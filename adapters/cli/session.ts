@@ -3,6 +3,7 @@ import { type Config, loadConfig } from './config.ts'
 import { discover, requireAddress } from './connection.ts'
 import type { CommandContext } from './context.ts'
 import { formatDuration } from './format.ts'
+import { type Reach, reachOf } from './network.ts'
 import { packageVersion } from './package-version.ts'
 import { tokenSourceOf } from './token-source.ts'
 
@@ -22,6 +23,8 @@ export interface SessionOptions {
  */
 export interface Session {
   readonly config: Config
+  /** For whatever else a command asks of other hosts. */
+  readonly reach: Reach
   /** @throws a refusal when no Score server is named. */
   api(): ScoreApi
   /** @throws a refusal when no catalogue is named. */
@@ -63,10 +66,13 @@ export async function openSession(context: CommandContext, options: SessionOptio
   const { globals, env, cwd, strict, output } = context
   const sdk = await import('../../src/index.ts')
   const config = await discover(await loadConfig({ globals, environment: env, cwd }), context)
-  const token = await tokenSourceOf(config, context)
+  const reach = await reachOf(config, context)
+  const { network } = reach
+  const token = await tokenSourceOf(config, context, reach)
   const attempts = config.integer('storage.retryNumber')
   const service = {
     ...(token === undefined ? {} : { token }),
+    ...(network === undefined ? {} : { fetch: reach.fetch }),
     timeoutSeconds: config.integer('client.readTimeoutSeconds'),
     retry: { attempts },
     userAgent: `score-sdk/${packageVersion()}`,
@@ -88,12 +94,14 @@ export async function openSession(context: CommandContext, options: SessionOptio
       connections: Math.max(1, config.integer('transport.parallel')),
       connectTimeoutSeconds: config.integer('client.connectTimeoutSeconds'),
       responseTimeoutSeconds: config.integer('client.readTimeoutSeconds'),
+      ...(network === undefined ? {} : { network }),
       ...(options.maxRate === undefined ? {} : { maxBytesPerSecond: options.maxRate }),
     })
     return transport
   }
   return {
     config,
+    reach,
     api: theApi,
     catalogue() {
       catalogue ??= sdk.createSongMetadata({ ...service, url: requireAddress(config, 'metadata.url', strict) })

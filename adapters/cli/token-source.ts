@@ -6,6 +6,7 @@ import type { TimedToken, TokenSource } from '../../src/index.ts'
 import type { Config } from './config.ts'
 import type { CommandContext } from './context.ts'
 import { loginPath, readLogin, type StoredLogin, writeLogin } from './login-store.ts'
+import type { Reach } from './network.ts'
 import { refusal } from './refusal.ts'
 
 type Wanted = Pick<CommandContext, 'globals' | 'env' | 'cwd' | 'strict' | 'now' | 'signal'>
@@ -38,7 +39,7 @@ function timed({ accessToken, expiresAt }: StoredLogin): TimedToken {
   return { token: accessToken, ...(expiresAt === undefined ? {} : { expiresAt }) }
 }
 
-async function loginSource(path: string, wanted: Wanted): Promise<TokenSource> {
+async function loginSource(path: string, wanted: Wanted, reach: Reach): Promise<TokenSource> {
   const { createRenewingToken, refreshLogin } = await import('../../src/index.ts')
   const renew = async (old: TimedToken): Promise<TimedToken | undefined> => {
     const login = await readLogin(path)
@@ -46,7 +47,9 @@ async function loginSource(path: string, wanted: Wanted): Promise<TokenSource> {
     if (login === undefined || login.accessToken !== old.token) return login && timed(login)
     if (login.refreshToken === undefined) return undefined
     const { issuer, clientId } = login
-    const tokens = await refreshLogin({ issuer, clientId, now: wanted.now }, login.refreshToken, { signal: wanted.signal })
+    const tokens = await refreshLogin({ issuer, clientId, now: wanted.now, fetch: reach.fetch }, login.refreshToken, {
+      signal: wanted.signal,
+    })
     const next = { url: login.url, issuer, clientId, ...tokens }
     await writeLogin(path, next)
     return timed(next)
@@ -62,7 +65,7 @@ async function loginSource(path: string, wanted: Wanted): Promise<TokenSource> {
  * Where the token of each request comes from: a file, a command, what is set, or the login for that very service.
  * `score-client` knows what is set alone.
  */
-export async function tokenSourceOf(config: Config, wanted: Wanted): Promise<TokenSource | undefined> {
+export async function tokenSourceOf(config: Config, wanted: Wanted, reach: Reach): Promise<TokenSource | undefined> {
   const { globals, cwd, env, strict } = wanted
   const token = config.text('accessToken')
   if (strict) return token === '' ? undefined : token
@@ -77,5 +80,5 @@ export async function tokenSourceOf(config: Config, wanted: Wanted): Promise<Tok
   if (token !== '' || config.settings.accessToken.source.kind === 'environment' || !URL.canParse(url))
     return token === '' ? undefined : token
   const path = loginPath(env, url)
-  return (await readLogin(path)) === undefined ? undefined : loginSource(path, wanted)
+  return (await readLogin(path)) === undefined ? undefined : loginSource(path, wanted, reach)
 }

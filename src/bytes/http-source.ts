@@ -1,12 +1,13 @@
-import { Agent as HttpAgent, type IncomingMessage } from 'node:http'
-import { Agent as HttpsAgent } from 'node:https'
+import type { IncomingMessage } from 'node:http'
 import { type ByteRange, rangeLength } from '../core/byte-range.ts'
 import type { CallOptions } from '../core/call-options.ts'
 import { isScoreError, ScoreError } from '../core/errors.ts'
 import { redactUrl } from '../core/redact.ts'
 import { type RetryNotice, type RetryPolicy, retry } from '../core/retry.ts'
 import { createSharedLoad } from '../core/shared-load.ts'
+import type { Network } from '../http/network.ts'
 import { isCertificateError, networkError } from '../http/network-error.ts'
+import { createRequester } from '../http/requester.ts'
 import type { ByteSource } from './byte-source.ts'
 import { type AnsweredRange, acceptRange, type ObjectVersion, refusedRange, saysEmpty } from './range-answer.ts'
 import { requestRange } from './range-request.ts'
@@ -34,8 +35,8 @@ export interface HttpSourceOptions {
   readonly onRetry?: (notice: RetryNotice) => void
   /** Seconds without a byte after which a connection counts as broken; default 30. */
   readonly stallSeconds?: number
-  /** Certificates of the authorities to trust instead of the built-in ones, PEM. */
-  readonly ca?: string | string[]
+  /** Proxies and authorities of certificates; default: the store is reached directly, and node's authorities hold. */
+  readonly network?: Network
   /** Clock in ms, for URLs that run out; default the system's. */
   readonly now?: () => number
 }
@@ -89,8 +90,7 @@ function worthAnother(error: ScoreError): boolean {
 export function createHttpSource(options: HttpSourceOptions): ByteSource {
   const { partBytes = 4 * 1024 * 1024, connections = 6, stallSeconds = 30, now = Date.now } = options
   const settings = { keepAlive: true, maxSockets: Math.max(1, connections), scheduling: 'lifo', timeout: 4000 } as const
-  const plain = new HttpAgent(settings)
-  const secure = new HttpsAgent({ ...settings, ...(options.ca !== undefined && { ca: options.ca }) })
+  const requester = createRequester({ agent: settings, ...(options.network && { network: options.network }) })
   const fresh = (): typeof issue => createSharedLoad(options.url)
   let issue: (call?: CallOptions) => Promise<SignedUrl> = createSharedLoad(options.url)
   let address = 'the object behind a signed URL'
@@ -118,8 +118,7 @@ export function createHttpSource(options: HttpSourceOptions): ByteSource {
     const context = { name: options.name ?? address, now, ...(pinned && { pinned }) }
     if (closed) throw new ScoreError('internal', `${context.name} is read after it was closed`)
     const strong = pinned?.etag !== undefined && !pinned.etag.startsWith('W/') ? { ifMatch: pinned.etag } : {}
-    const agent = /^https:/i.test(url) ? secure : plain
-    const answer = await requestRange({ url, range, agent, stallSeconds, signal, ...strong })
+    const answer = await requestRange({ url, range, requester, stallSeconds, signal, ...strong })
     try {
       if (!pinned && saysEmpty(answer)) return { count: 0, version: { size: 0 } }
       if ((answer.statusCode ?? 0) >= 300) {
@@ -190,8 +189,7 @@ export function createHttpSource(options: HttpSourceOptions): ByteSource {
     },
     async close() {
       closed = true
-      plain.destroy()
-      secure.destroy()
+      requester.destroy()
     },
   }
 }

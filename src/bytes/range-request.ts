@@ -1,11 +1,11 @@
-import { type Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http'
-import { request as requestHttps } from 'node:https'
+import type { IncomingMessage } from 'node:http'
 import type { ByteRange } from '../core/byte-range.ts'
 import { formatHttpRange } from '../core/byte-range.ts'
 import { ScoreError } from '../core/errors.ts'
 import { redactUrl } from '../core/redact.ts'
 import { networkError } from '../http/network-error.ts'
 import { parseTarget } from '../http/request-target.ts'
+import type { Requester } from '../http/requester.ts'
 
 export interface RangeRequest {
   /** Sent character for character: the signature covers it. */
@@ -13,15 +13,15 @@ export interface RangeRequest {
   readonly range: ByteRange
   /** A strong ETag: the store refuses to answer from other bytes. */
   readonly ifMatch?: string
-  readonly agent: HttpAgent
+  readonly requester: Requester
   /** Seconds without a byte, connecting included, after which it fails. */
   readonly stallSeconds: number
   readonly signal: AbortSignal
 }
 
 /** Sends one ranged GET. @returns the head of the answer; its body must be read or destroyed. @throws `unavailable` without an answer */
-export function requestRange({ url, range, ifMatch, agent, stallSeconds, signal }: RangeRequest): Promise<IncomingMessage> {
-  const { host, port, path, secure } = parseTarget(url)
+export function requestRange({ url, range, ifMatch, requester, stallSeconds, signal }: RangeRequest): Promise<IncomingMessage> {
+  const target = parseTarget(url)
   const headers = {
     range: formatHttpRange(range),
     // A compressed answer has other bytes, and other ranges.
@@ -29,7 +29,7 @@ export function requestRange({ url, range, ifMatch, agent, stallSeconds, signal 
     ...(ifMatch !== undefined && { 'if-match': ifMatch }),
   }
   return new Promise((resolve, reject) => {
-    const request = (secure ? requestHttps : requestHttp)({ method: 'GET', host, port, path, headers, agent, signal })
+    const request = requester.request(target, { method: 'GET', headers, signal })
     request.setTimeout(stallSeconds * 1000, () => {
       request.destroy(new ScoreError('unavailable', `${redactUrl(url)}: no byte came for ${stallSeconds} s; the store may be overloaded`))
     })

@@ -1,5 +1,6 @@
 import type { CallOptions } from '../core/call-options.ts'
 import { ScoreError } from '../core/errors.ts'
+import type { Network } from '../http/network.ts'
 import { createLocalBackend } from '../storage/local/backend.ts'
 import { createLocalDataPlane, type LocalDataPlane } from '../storage/local/data-plane.ts'
 import { loadOrCreateSigningKey } from '../storage/local/signed-url.ts'
@@ -26,6 +27,7 @@ export interface ScoreStoreOptions {
   readonly folder: DataFolder | undefined
   /** Under which the data plane of a local store is reached. */
   readonly publicUrl: string
+  readonly network?: Network
   readonly now?: () => number
   readonly onStoreFailure?: (error: ScoreError) => void
 }
@@ -64,10 +66,10 @@ function layoutOf(config: ServerConfig): ObjectLayout {
   })
 }
 
-async function openBucket(config: ServerConfig, now: (() => number) | undefined): Promise<ScoreStore> {
+async function openBucket(config: ServerConfig, { now, network }: Pick<ScoreStoreOptions, 'now' | 'network'>): Promise<ScoreStore> {
   const { createS3Backend } = await import('../storage/s3/backend.ts')
   const options = s3OptionsOf(config)
-  const driver = createS3Backend({ ...options, ...(now ? { now } : {}) })
+  const driver = createS3Backend({ ...options, ...(now ? { now } : {}), ...(network ? { network } : {}) })
   const backend = createRetryingBackend(driver, { policy: { attempts: config.integer('s3.retryLimit') + 1 } })
   return { backend, layout: layoutOf(config), endpoint: options.endpoint }
 }
@@ -86,7 +88,7 @@ async function openFolder(folder: DataFolder, { publicUrl, now = Date.now, onSto
 
 /** @throws `invalid-configuration` when no store is named, or one that there is not; `local-storage`. */
 export async function openScoreStore(config: ServerConfig, options: ScoreStoreOptions): Promise<ScoreStore> {
-  if (config.profiles.includes('s3')) return openBucket(config, options.now)
+  if (config.profiles.includes('s3')) return openBucket(config, options)
   if (config.profiles.includes('azure'))
     throw new ScoreError('invalid-configuration', 'there is no Azure store yet: use the profile s3, or a data folder')
   if (options.folder === undefined)

@@ -96,7 +96,7 @@ async function orNetworkError<Result>(work: Promise<Result>, url: string, signal
   try {
     return await work
   } catch (error) {
-    if (signal.aborted) throw error
+    if (signal.aborted || error instanceof ScoreError) throw error
     throw networkError(error, url)
   }
 }

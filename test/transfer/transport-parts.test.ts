@@ -139,7 +139,7 @@ suite('transport and its surroundings', (test) => {
       const error = await strict.fetchPart(part).catch((failure: unknown) => failure)
       assert.ok(isScoreError(error, 'store-protocol') && /certificate/.test(error.message), String(error))
       for (const workers of [0, 1]) {
-        const trusting = createPartTransport({ workers, ca: readFileSync(cert, 'utf8') })
+        const trusting = createPartTransport({ workers, network: { ca: readFileSync(cert, 'utf8') } })
         await trusting.fetchPart(part)
         await trusting.fetchPart(part)
         assert.is(readFileSync(path, 'utf8'), 'hello')

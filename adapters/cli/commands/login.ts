@@ -2,6 +2,7 @@ import type { Run } from '../command-run.ts'
 import { loadConfig } from '../config.ts'
 import { discover, requireAddress } from '../connection.ts'
 import { loginPath, writeLogin } from '../login-store.ts'
+import { reachOf } from '../network.ts'
 
 export const run: Run<'login'> = async (values, _args, context) => {
   const { globals, env, cwd, output, now, signal } = context
@@ -9,7 +10,8 @@ export const run: Run<'login'> = async (values, _args, context) => {
   const config = await discover(await loadConfig({ globals, environment: env, cwd }), context)
   const url = requireAddress(config, 'storage.url', false)
   const { issuer, clientId, scope } = values
-  const login = await startDeviceLogin({ issuer, clientId, now }, scope, { signal })
+  const { fetch: fetcher } = await reachOf(config, context)
+  const login = await startDeviceLogin({ issuer, clientId, now, fetch: fetcher }, scope, { signal })
   const { verificationUri, verificationUriComplete, userCode, expiresInSeconds } = login
   output.event({ type: 'login', verificationUri, verificationUriComplete, userCode, expiresInSeconds })
   output.say(`Open ${verificationUriComplete ?? verificationUri} and confirm the code ${userCode}`)

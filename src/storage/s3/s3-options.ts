@@ -1,4 +1,5 @@
 import { ScoreError } from '../../core/errors.ts'
+import type { Network } from '../../http/network.ts'
 
 export interface S3Credentials {
   readonly accessKeyId: string
@@ -37,8 +38,8 @@ export interface S3BackendOptions {
    * before the store sees the request; the `Host` header must pass unchanged. Default: `endpoint`.
    */
   readonly publicEndpoint?: string
-  /** Certificates of authorities to trust besides, PEM. */
-  readonly ca?: string | readonly string[]
+  /** Proxies and authorities of certificates, for what this process itself asks of the store; default: node's. */
+  readonly network?: Network
   /** Longest wait for a connection; default 15 s, as the original. */
   readonly connectTimeoutMs?: number
   /** Longest silence within a request; default 120 s: joining many parts takes a store its time. */

@@ -1,6 +1,8 @@
+import { Agent as HttpAgent } from 'node:http'
+import { Agent as HttpsAgent } from 'node:https'
 import { isIP } from 'node:net'
-import * as tls from 'node:tls'
 import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3'
+import { proxyOf, trustedAuthorities } from '../../http/network.ts'
 import { regionOfHost, requireStoreUrl, type S3BackendOptions } from './s3-options.ts'
 
 type Sdk = typeof import('@aws-sdk/client-s3')
@@ -25,20 +27,34 @@ function withoutVersionWarning<Result>(make: () => Result): Result {
   }
 }
 
-/** Node takes `ca` for the whole list, so what it trusts anyway (from 22.15 on also `NODE_EXTRA_CA_CERTS`) goes before. */
-function trusted(ca: string | readonly string[]): string[] {
-  const listed: unknown =
-    'getCACertificates' in tls && typeof tls.getCACertificates === 'function' ? tls.getCACertificates('default') : undefined
-  const standard = Array.isArray(listed) ? listed.filter((one) => typeof one === 'string') : tls.rootCertificates
-  return [...standard, ...(typeof ca === 'string' ? [ca] : ca)]
-}
-
 function silence(): void {}
 
 const quiet = { trace: silence, debug: silence, info: silence, warn: silence, error: silence }
 
-function clientConfig(options: S3BackendOptions): S3ClientConfig {
-  const { endpoint, forcePathStyle = true, credentials, ca, connectTimeoutMs = 15_000, idleTimeoutMs = 120_000 } = options
+interface Agents {
+  readonly httpAgent: HttpAgent
+  readonly httpsAgent: HttpsAgent
+}
+
+const kept = { keepAlive: true, maxSockets: 256 }
+
+/** One store lies behind one proxy or none: rules for the endpoint hold for `bucket.endpoint` too. */
+async function agentsOf({ endpoint, region = 'us-east-1', network }: S3BackendOptions): Promise<Agents> {
+  const { protocol, hostname, port } = new URL(endpoint ?? `https://s3.${region}.amazonaws.com`)
+  const secure = protocol === 'https:'
+  const proxy = proxyOf({ secure, host: hostname, port: Number(port || (secure ? 443 : 80)) }, network?.proxies)
+  const ca = trustedAuthorities(network?.ca)
+  const trust = ca === undefined ? {} : { ca }
+  if (proxy === undefined) return { httpAgent: new HttpAgent(kept), httpsAgent: new HttpsAgent({ ...kept, ...trust }) }
+  const [{ HttpProxyAgent }, { HttpsProxyAgent }] = await Promise.all([import('http-proxy-agent'), import('https-proxy-agent')])
+  const tunnel = new HttpsProxyAgent(proxy, { ...kept, ...trust })
+  // Its constructor keeps what it was given for the way to the proxy only; behind the tunnel the same authorities hold.
+  Object.assign(tunnel.options, trust)
+  return { httpAgent: new HttpProxyAgent(proxy, { ...kept, ...trust }), httpsAgent: tunnel }
+}
+
+function clientConfig(options: S3BackendOptions, agents: Agents): S3ClientConfig {
+  const { endpoint, forcePathStyle = true, credentials, connectTimeoutMs = 15_000, idleTimeoutMs = 120_000 } = options
   const host = endpoint === undefined ? undefined : new URL(endpoint).hostname
   const region = options.region ?? (host === undefined ? undefined : (regionOfHost(host) ?? 'us-east-1'))
   return {
@@ -58,8 +74,7 @@ function clientConfig(options: S3BackendOptions): S3ClientConfig {
       connectionTimeout: connectTimeoutMs,
       socketTimeout: idleTimeoutMs,
       logger: quiet,
-      httpAgent: { keepAlive: true, maxSockets: 256 },
-      httpsAgent: { keepAlive: true, maxSockets: 256, ...(ca === undefined ? {} : { ca: trusted(ca) }) },
+      ...agents,
     },
   }
 }
@@ -73,8 +88,8 @@ export function createS3Session(options: S3BackendOptions): () => Promise<S3Sess
   if (options.endpoint !== undefined) requireStoreUrl('endpoint', options.endpoint)
   let session: Promise<S3Session> | undefined
   const open = async (): Promise<S3Session> => {
-    const sdk = await import('@aws-sdk/client-s3')
-    return { sdk, client: withoutVersionWarning(() => new sdk.S3Client(clientConfig(options))) }
+    const [sdk, agents] = await Promise.all([import('@aws-sdk/client-s3'), agentsOf(options)])
+    return { sdk, client: withoutVersionWarning(() => new sdk.S3Client(clientConfig(options, agents))) }
   }
   return () => {
     session ??= open()

@@ -1,8 +1,9 @@
-import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http'
-import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
+import type { ClientRequest, Agent as HttpAgent, IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { Network } from '../../http/network.ts'
 import type { RequestTarget } from '../../http/request-target.ts'
+import { createRequester } from '../../http/requester.ts'
 import { keepReadBuffers } from './read-buffers.ts'
 
 /** Idle connections are closed after this time: some servers close theirs after 5 s, and a request would run into it. */
@@ -21,8 +22,7 @@ export interface Connections {
 }
 
 export interface ConnectionsOptions {
-  /** Certificates of further authorities, PEM; they replace the built-in ones, as `ca` of node:tls does. */
-  readonly ca?: string | string[]
+  readonly network?: Network
   /** Idle connections kept per store. */
   readonly idle: number
 }
@@ -55,30 +55,28 @@ export function createConnections(options: ConnectionsOptions): Connections {
     noDelay: true,
     autoSelectFamily: true,
   } as const
-  const ca = options.ca === undefined ? {} : { ca: [options.ca].flat() }
-  const plain = new HttpAgent(common)
-  const secure = new HttpsAgent({ ...common, ...ca, ALPNProtocols: ['http/1.1'] })
   const limits: IdleLimits = new WeakMap()
-  for (const agent of [plain, secure]) {
-    respectLimits(agent, limits)
-    keepReadBuffers(agent)
-  }
+  const requester = createRequester({
+    agent: common,
+    ...(options.network ? { network: options.network } : {}),
+    tune(agent, direct) {
+      respectLimits(agent, limits)
+      if (direct) keepReadBuffers(agent)
+    },
+  })
   return {
     request(method, target, headers) {
-      const { host, port, path } = target
-      const send = target.secure ? requestHttps : requestHttp
-      const request = send({ method, host, port, path, headers, agent: target.secure ? secure : plain })
+      const request = requester.request(target, { method, headers })
       request.once('response', (response) => noteLimit(limits, request, response))
       return request
     },
     dropIdle() {
-      for (const agent of [plain, secure]) {
+      for (const agent of requester.agents) {
         for (const sockets of Object.values(agent.freeSockets)) for (const socket of [...(sockets ?? [])]) socket.destroy()
       }
     },
     close() {
-      plain.destroy()
-      secure.destroy()
+      requester.destroy()
     },
   }
 }

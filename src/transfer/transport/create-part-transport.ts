@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events'
 import { availableParallelism } from 'node:os'
 import type { ByteRange } from '../../core/byte-range.ts'
 import { isScoreError } from '../../core/errors.ts'
+import type { Network } from '../../http/network.ts'
 import type { FetchedPart, FetchPart, PartCallOptions, PartTransport, SendPart, SentPart } from '../part-transport.ts'
 import { createOpenFiles } from './open-files.ts'
 import type { AttemptOptions } from './part-context.ts'
@@ -25,8 +26,8 @@ export interface PartTransportOptions {
   readonly responseTimeoutSeconds?: number
   /** Seconds without a byte after which a connection is dropped. Default 30. */
   readonly stallSeconds?: number
-  /** Certificates of the authorities to trust instead of the built-in ones, PEM. `NODE_EXTRA_CA_CERTS` adds to those. */
-  readonly ca?: string | string[]
+  /** Proxies and authorities of certificates; default: every store is reached directly, and node's authorities hold. */
+  readonly network?: Network
   /** Sent as `User-Agent`. Default: none is sent. */
   readonly userAgent?: string
 }
@@ -38,7 +39,7 @@ function runnerOptions(options: PartTransportOptions): Omit<PartRunnerOptions, '
     responseTimeoutSeconds: options.responseTimeoutSeconds ?? 60,
     stallSeconds: options.stallSeconds ?? 30,
     ...(options.maxBytesPerSecond === undefined ? {} : { rate: { bytesPerSecond: options.maxBytesPerSecond, cell: createRateCell() } }),
-    ...(options.ca === undefined ? {} : { ca: options.ca }),
+    ...(options.network ? { network: options.network } : {}),
     ...(options.userAgent === undefined ? {} : { userAgent: options.userAgent }),
   }
 }

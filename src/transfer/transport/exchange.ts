@@ -46,6 +46,7 @@ export interface ExchangeOptions {
 }
 
 function connectionError(error: Error, url: string): ScoreError {
+  if (error instanceof ScoreError) return error
   const general = networkError(error, url)
   return isCertificateError(error) ? new ScoreError('store-protocol', general.message, { cause: error }) : general
 }

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ByteRange } from '../../core/byte-range.ts'
 import { createMd5Engine, type Md5Engine, slotBytes } from '../../hash/md5-engine.ts'
+import type { Network } from '../../http/network.ts'
 import type { FetchedPart, FetchPart, SendPart, SentPart } from '../part-transport.ts'
 import { createConnections } from './connections.ts'
 import type { Patience } from './exchange.ts'
@@ -15,7 +16,7 @@ export interface PartRunnerOptions extends Patience {
   /** Parts at once; more wait for a free pair of slots. */
   readonly connections: number
   readonly rate?: { readonly bytesPerSecond: number; readonly cell: SharedArrayBuffer }
-  readonly ca?: string | string[]
+  readonly network?: Network
   readonly userAgent?: string
   /** In a thread of its own: reads and writes may block it. */
   readonly blocking: boolean
@@ -64,7 +65,7 @@ async function hashRange(
 
 export function createPartRunner(options: PartRunnerOptions): PartRunner {
   const files = createOpenFiles({ blocking: options.blocking })
-  const connections = createConnections({ idle: options.connections, ...(options.ca === undefined ? {} : { ca: options.ca }) })
+  const connections = createConnections({ idle: options.connections, ...(options.network ? { network: options.network } : {}) })
   const md5 = createMd5Engine({ pairs: options.connections })
   const context: PartContext = {
     connections,

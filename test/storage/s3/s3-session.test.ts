@@ -115,7 +115,8 @@ suite('storage/s3 session', (test) => {
           .catch((thrown: unknown) => thrown)
         assert.ok(isScoreError(error, 'invalid-configuration') && /certificate/.test(error.message), String(error))
         const ca = readFileSync(cert, 'utf8')
-        for (const given of [ca, [ca]]) assert.is((await createS3Backend({ endpoint, credentials: keys, ca: given }).head(at))?.size, 5)
+        for (const given of [ca, [ca]])
+          assert.is((await createS3Backend({ endpoint, credentials: keys, network: { ca: given } }).head(at))?.size, 5)
       } finally {
         server.closeAllConnections()
         server.close()
