@@ -2,6 +2,7 @@ import { bindCases, type ContractCase, type Deviation } from './contract-case.ts
 import { documentCases } from './storage-document-cases.ts'
 import { multipartCases } from './storage-multipart-cases.ts'
 import { type StorageSubject, type Workbench, workbench } from './storage-subject.ts'
+import { uploadCases } from './storage-upload-cases.ts'
 import { urlCases } from './storage-url-cases.ts'
 
 export interface StorageContractOptions {
@@ -19,6 +20,6 @@ export function storageBackendContract(
   factory: () => Promise<StorageSubject>,
   options: StorageContractOptions = {},
 ): ContractCase[] {
-  const definitions = [...documentCases, ...multipartCases, ...urlCases]
+  const definitions = [...documentCases, ...multipartCases, ...uploadCases, ...urlCases]
   return bindCases<Workbench>(name, definitions, async () => workbench(await factory()), options.deviations)
 }

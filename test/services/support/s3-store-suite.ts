@@ -1,15 +1,16 @@
 import { type S3Store, s3Deviations } from '../../../src/s3.ts'
 import { type ScoreSubject, scoreApiContract, storageBackendContract } from '../../../src/testing.ts'
 import { suite } from '../../support/suite.ts'
-import type { S3TestStore } from './s3-stores.ts'
+import { type S3TestStore, s3Stores } from './s3-stores.ts'
 import { troubleCases } from './s3-trouble.ts'
 import { openServiceOnStore } from './service-on-store.ts'
-import { howToGet, programPath, type StoreProgram } from './store-process.ts'
+import { howToGet, isThere } from './store-program.ts'
 
 /** Everything that an S3 store must do for a score: the port's contract, S3's own troubles, the service's contract. */
-export function s3StoreSuite(name: S3Store, program: StoreProgram, start: () => Promise<S3TestStore>): void {
+export function s3StoreSuite(name: S3Store): void {
+  const { program, start } = s3Stores[name]
   suite(`services/${name}`, (test) => {
-    const built = programPath(program) !== undefined
+    const built = isThere(program)
     let store: S3TestStore | undefined
     let service: (ScoreSubject & { close(): Promise<void> }) | undefined
     const running = (): S3TestStore => {

@@ -3,7 +3,7 @@ import { md5Hex } from '../../../src/core/checksum.ts'
 import { isScoreError, type ProblemCode } from '../../../src/core/errors.ts'
 import { createS3Backend } from '../../../src/s3.ts'
 import type { StorageBackend, StoredPart } from '../../../src/storage/storage-backend.ts'
-import { credentials, type S3TestStore } from './s3-stores.ts'
+import type { S3TestStore } from './s3-stores.ts'
 
 /** Trouble that is S3's own, on a store that runs. */
 export interface TroubleCase {
@@ -61,7 +61,7 @@ function everyCall(backend: StorageBackend, bucket: string): Readonly<Record<str
 export const troubleCases: readonly TroubleCase[] = [
   {
     name: 'wrong keys are access-denied to every call',
-    async check({ options, bucket }) {
+    async check({ options, credentials, bucket }) {
       for (const wrong of [
         { ...credentials, secretAccessKey: 'another-secret' },
         { ...credentials, accessKeyId: 'nobody' },
@@ -84,7 +84,7 @@ export const troubleCases: readonly TroubleCase[] = [
   },
   {
     name: 'a URL of wrong keys, and one of the past, opens nothing',
-    async check({ backend, options, bucket }) {
+    async check({ backend, options, credentials, bucket }) {
       const address = { bucket, key: 'trouble/closed' }
       await backend.put(address, x)
       const liar = createS3Backend({ ...options, credentials: { ...credentials, secretAccessKey: 'another-secret' } })
@@ -104,31 +104,6 @@ export const troubleCases: readonly TroubleCase[] = [
       const parts = [await sendPart(backend, multipart, 1, x), await sendPart(backend, multipart, 2, x)]
       assert.is(await codeOf(backend.completeMultipart(multipart, parts)), 'part-mismatch')
       await backend.abortMultipart(multipart)
-    },
-  },
-  {
-    name: 'of many completions that may not replace, one wins and the others are told',
-    async check({ backend, bucket }) {
-      const address = { bucket, key: 'trouble/raced' }
-      const bodies = Array.from({ length: 6 }, (_, index) => Buffer.from(`writer ${index}`))
-      const uploads = await Promise.all(
-        bodies.map(async (body) => {
-          const multipart = await backend.createMultipart(address)
-          return { multipart, part: await sendPart(backend, multipart, 1, body) }
-        }),
-      )
-      const codes = await Promise.all(
-        uploads.map(({ multipart, part }) => codeOf(backend.completeMultipart(multipart, [part], { ifAbsent: true }))),
-      )
-      assert.is(codes.filter((code) => code === undefined).length, 1, String(codes))
-      assert.ok(
-        codes.every((code) => code === undefined || code === 'object-exists' || code === 'unavailable'),
-        String(codes),
-      )
-      const pieces: Uint8Array[] = []
-      for await (const piece of backend.get(address)) pieces.push(piece)
-      assert.is(Buffer.concat(pieces).toString(), `writer ${codes.indexOf(undefined)}`)
-      for (const { multipart } of uploads) await backend.abortMultipart(multipart)
     },
   },
   {

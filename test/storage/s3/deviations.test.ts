@@ -7,7 +7,7 @@ import { suite } from '../../support/suite.ts'
 suite('storage/s3 deviations', (test) => {
   test('docs/stores.md tells of the same', () => {
     const page = readFileSync(join(import.meta.dirname, '../../../docs/stores.md'), 'utf8')
-    const told = [...page.matchAll(/^\| (minio|versitygw) \|.*$/gm)].map(([line]) => line)
+    const told = [...page.matchAll(/^\| (minio|versitygw|ceph|swift) \|.*$/gm)].map(([line]) => line)
     const listed = Object.entries(s3Deviations).flatMap(([store, deviations]) =>
       deviations.map(({ caseName, reason }) => `| ${store} | ${caseName} | ${reason} |`),
     )

@@ -1,0 +1,3 @@
+import { s3StoreSuite } from './support/s3-store-suite.ts'
+
+s3StoreSuite('ceph')
