@@ -99,12 +99,12 @@ export type {
   SubmitOptions,
 } from './metadata/analysis-registry.ts'
 export { type CachedMetadataOptions, createCachedMetadata } from './metadata/cached-metadata.ts'
-export { type CatalogueCall, observeMetadata } from './metadata/observed-metadata.ts'
 export type { Catalogue, CatalogueDocuments, CatalogueOptions, EntityQuery, StoredObjectState } from './metadata/catalogue/catalogue.ts'
 export { openCatalogue } from './metadata/catalogue/open-catalogue.ts'
 export { dataTypeOf, fileTypeOf } from './metadata/file-type.ts'
 export { findAnalysis } from './metadata/find-analysis.ts'
 export type { AnalysisState, Entity, EntityFilter, FileRecord, MetadataService } from './metadata/metadata-service.ts'
+export { type CatalogueCall, observeMetadata } from './metadata/observed-metadata.ts'
 export { type LocalFile, type RegisterFilesRequest, type Registration, registerFiles } from './metadata/register-files.ts'
 export { type SongErrorId, songError, songErrorId, songErrors } from './metadata/song-error.ts'
 export { createSongMetadata, type SongMetadata, type SongMetadataOptions } from './metadata/song-metadata.ts'
@@ -144,8 +144,8 @@ export { type BuildIndexOptions, buildBamIndex } from './slice/build-bam-index.t
 export { type FlagCounts, formatFlagCounts, type PassedAndFailed } from './slice/flag-counts.ts'
 export { flagstat } from './slice/flagstat.ts'
 export type { Ga4ghRegion, RegionInput, RegionSelection } from './slice/place-regions.ts'
-export { formatReferenceCounts, type ReferenceCount } from './slice/reference-counts.ts'
 export type { SliceProgram } from './slice/program-line.ts'
+export { formatReferenceCounts, type ReferenceCount } from './slice/reference-counts.ts'
 export type { BamSlicerOptions, BamSlicerSources, ReadSelection } from './slice/slice-preparation.ts'
 // storage
 export { createLocalBackend, type LocalBackend, type LocalBackendOptions } from './storage/local/backend.ts'

@@ -46,11 +46,11 @@ function readCoordinate(text: string): number | undefined {
 function readRange(text: string): { readonly start: number; readonly end: number } | undefined {
   const match = /^([^-]*)(-?)([^-]*)$/.exec(text)
   if (!match) return undefined
-  const [, from = '', hyphen, to = ''] = match
+  const [, from = '', , to = ''] = match
   const first = from === '' ? 1 : readCoordinate(from)
   const last = to === '' ? unboundedEnd : readCoordinate(to)
-  if (first === undefined || last === undefined || (from === '' && hyphen === '')) return undefined
-  return { start: Math.max(0, first - 1), end: last }
+  if (first === undefined || last === undefined) return undefined
+  return { start: Math.max(0, first - 1), end: last === 0 ? unboundedEnd : last }
 }
 
 interface SplitRegion {
@@ -81,9 +81,9 @@ function split(text: string, names: ReadonlySet<string>): SplitRegion {
 }
 
 /**
- * Makes a reader of regions as `samtools view` takes them, for a file with these references: `chr1`, `chr1:100` (to the
- * end), `chr1:100-200` (both ends in it, counted from 1; 0 is taken for 1), `chr1:-200`, `chr1:1,000-2,000`, `{HLA:A*01}:1-100`, and `*` for
- * the reads without a place.
+ * Makes a reader of regions as `samtools view` takes them, for a file with these references: `chr1` and `chr1:` (all of it),
+ * `chr1:100` (to the end), `chr1:100-200` (both ends in it, counted from 1; a start of 0 is taken for 1, an end of 0 for the
+ * reference's), `chr1:-200`, `chr1:1,000-2,000`, `{HLA:A*01}:1-100`, and `*` for the reads without a place.
  *
  * @returns a function that throws `invalid-request` for an unknown reference, with a hint at its other name; for an
  *   ambiguous name; for a range that is none or is empty.

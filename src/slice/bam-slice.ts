@@ -1,4 +1,5 @@
 import type { CallOptions } from '../core/call-options.ts'
+import { unboundedEnd } from '../core/region.ts'
 import { type BamHeader, encodeBamHeader } from '../formats/bam-header.ts'
 import { type BgzfWriter, createBgzfWriter } from '../formats/bgzf-writer.ts'
 import type { BinningIndex } from '../formats/binning-index.ts'
@@ -13,8 +14,9 @@ import type { PlacedRegion, SliceSpan } from './slice-plan.ts'
 export interface BamSliceTask extends CallOptions {
   readonly name: string
   readonly header: BamHeader
-  readonly index: BinningIndex
-  readonly regions: readonly PlacedRegion[]
+  /** Absent: the slice will have none. */
+  readonly index?: BinningIndex
+  readonly regions: readonly PlacedRegion[] | 'all'
   readonly spans: readonly SliceSpan[]
   readonly contained: boolean
   readonly steps: AsyncIterable<BlockStep>
@@ -64,12 +66,18 @@ async function* writeSlice(task: BamSliceTask): AsyncGenerator<Uint8Array> {
   writer.flush()
   const end = writer.position()
   await writer.finish()
-  const referenceIds = new Set(regions.map(({ referenceId }) => referenceId))
-  const unplaced = referenceIds.has(-1) ? index.unplaced : 0
-  onIndex(() =>
-    deriveSliceIndex({ index, map, referenceIds, referenceCount: header.references.length, ...(unplaced !== undefined && { unplaced }) }),
-  )
+  if (index) onIndex(() => deriveIndex(index, map, header, regions))
   yield* made.splice(0)
+}
+
+function deriveIndex(index: BinningIndex, map: PlaceMap, header: BamHeader, regions: BamSliceTask['regions']): BinningIndex {
+  const referenceCount = header.references.length
+  const everything = [-1, ...header.references.keys()]
+  const referenceIds = new Set(regions === 'all' ? everything : regions.map(({ referenceId }) => referenceId))
+  const whole = regions === 'all' ? [] : regions.filter(({ start, end }) => start === 0 && end === unboundedEnd)
+  const wholeIds = new Set(regions === 'all' ? everything : whole.map(({ referenceId }) => referenceId))
+  const unplaced = referenceIds.has(-1) ? index.unplaced : 0
+  return deriveSliceIndex({ index, map, referenceIds, wholeIds, referenceCount, ...(unplaced !== undefined && { unplaced }) })
 }
 
 /** A BAM file of the chosen records; it ends with the EOF marker only when it is whole. */

@@ -4,15 +4,17 @@ import { ScoreError } from '../core/errors.ts'
 import type { Region } from '../core/region.ts'
 import type { BamHeader } from '../formats/bam-header.ts'
 import type { BamRecord } from '../formats/bam-record.ts'
-import { decodeBamRecord } from '../formats/bam-record-codec.ts'
+import { decodeBamRecord, type RecordCore } from '../formats/bam-record-codec.ts'
 import type { BinningIndex } from '../formats/binning-index.ts'
 import { formatSamRecord } from '../formats/sam-text.ts'
+import type { VirtualOffset } from '../formats/virtual-offset.ts'
 import { bamSlice } from './bam-slice.ts'
 import { type BlockStep, blockSteps } from './block-steps.ts'
-import type { RegionInput } from './place-regions.ts'
+import { everyRegion, type RegionSelection } from './place-regions.ts'
 import { addProgramLine, type SliceProgram } from './program-line.ts'
 import { createRecordChoice } from './record-choice.ts'
 import { type ChosenRecord, createRecordCutter } from './record-cutter.ts'
+import { countsOfIndex, createReferenceTally, type ReferenceCount } from './reference-counts.ts'
 import { type BlockMove, copiedRanges, inflatedRanges, planMoves, rangesOfMoves } from './slice-plan.ts'
 import {
   type BamSlicerOptions,
@@ -33,13 +35,21 @@ export interface SliceOptions extends ReadSelection {
   readonly level?: number
 }
 
+/** A record as its bytes in BAM, length field first, and the fields that placing needs. */
+export interface SlicedRecord {
+  readonly bytes: Uint8Array
+  readonly core: RecordCore
+  /** Where it begins in the file; absent where that is no BAM. */
+  readonly start?: VirtualOffset
+}
+
 /** A slice being made; it is made anew each time it is iterated. */
 export interface BamSlice extends AsyncIterable<Uint8Array> {
   /**
    * The index of the slice, derived from the input's without decoding it; it answers every region, and holds no counts of
-   * mapped reads. Known when the slice was read to its end.
+   * mapped reads but those of whole references. Known when the slice was read to its end.
    *
-   * @throws `invalid-request` before that, and for SAM.
+   * @throws `invalid-request` before that, for SAM, and when no index was used.
    */
   sliceIndex(): BinningIndex
 }
@@ -65,25 +75,39 @@ export interface SlicePlan {
 export interface BamSlicer {
   header(options?: CallOptions): Promise<BamHeader>
   /** What a BAM slice of these regions would read, copy and decode. */
-  plan(regions: readonly RegionInput[], options?: ReadSelection): Promise<SlicePlan>
+  plan(regions: RegionSelection, options?: ReadSelection): Promise<SlicePlan>
   /**
    * The reads of these regions as a file: the whole middle of a region is copied compressed, only its edges are decoded.
-   * Memory stays bounded. No regions: the header alone.
+   * Memory stays bounded. No regions: the header alone. `all`: the whole file, for which no index is needed.
    *
    * A slice that breaks off throws, and what came out of it before does not end with an EOF marker.
    */
-  slice(regions: readonly RegionInput[], options?: SliceOptions): BamSlice
+  slice(regions: RegionSelection, options?: SliceOptions): BamSlice
   /** The reads as plain data. */
-  records(regions: readonly RegionInput[], options?: ReadSelection): AsyncIterable<BamRecord>
-  count(regions: readonly RegionInput[], options?: ReadSelection): Promise<number>
+  records(regions: RegionSelection, options?: ReadSelection): AsyncIterable<BamRecord>
+  /** The reads as bytes, many at a time; a batch is valid until the next one is asked for. */
+  batches(regions: RegionSelection, options?: ReadSelection): AsyncIterable<readonly SlicedRecord[]>
+  count(regions: RegionSelection, options?: ReadSelection): Promise<number>
+  /**
+   * How many reads lie on each reference (`samtools idxstats`): from the index alone, or with `scan` by going through the file.
+   *
+   * @throws `invalid-request` without an index, or when it holds no counts.
+   */
+  referenceCounts(options?: Pick<ReadSelection, 'scan' | 'signal'>): Promise<ReferenceCount[]>
 }
 
 const textBytes = 64 * 1024
 
+function noIndex(format: 'bam' | 'sam', finished: boolean): string {
+  if (format === 'sam') return 'SAM text has no index'
+  if (!finished) return 'the index of a slice is known once the slice was read to its end'
+  return 'this slice was made without an index, so none can be derived; buildBamIndex makes one of the slice'
+}
+
 export function createBamSlicer(sources: BamSlicerSources, options: BamSlicerOptions = {}): BamSlicer {
   const { data } = sources
   const { name = 'BAM input' } = options
-  const { headOf, prepare } = createSlicePreparation(sources, options)
+  const { headOf, indexOf, prepare } = createSlicePreparation(sources, options)
 
   const stepsOf = ({ head }: Prepared, moves: readonly BlockMove[], verify: boolean, call: CallOptions): AsyncGenerator<BlockStep> =>
     blockSteps(data, moves, { name, size: head.size, verify, ...(call.signal && { signal: call.signal }) })
@@ -104,7 +128,7 @@ export function createBamSlicer(sources: BamSlicerSources, options: BamSlicerOpt
 
   const whereOf = ({ start }: ChosenRecord): string => `${name}: record at byte ${start.block}, inflated byte ${start.within} of its block`
 
-  async function* records(wanted: readonly RegionInput[], selection: ReadSelection = {}): AsyncGenerator<BamRecord> {
+  async function* records(wanted: RegionSelection, selection: ReadSelection = {}): AsyncGenerator<BamRecord> {
     for await (const batch of chosen(await prepare(wanted, selection), selection)) {
       for (const record of batch) yield decodeBamRecord(record.bytes, whereOf(record))
     }
@@ -130,7 +154,7 @@ export function createBamSlicer(sources: BamSlicerSources, options: BamSlicerOpt
       const { head, regions, spans } = await prepare(wanted, selection)
       const moves = planMoves(spans, true)
       return {
-        regions: regions.map(({ reference, start, end }) => ({ reference, start, end })),
+        regions: (regions === 'all' ? everyRegion(head.header) : regions).map(({ reference, start, end }) => ({ reference, start, end })),
         copied: copiedRanges(moves),
         decoded: inflatedRanges(moves, head.size),
         read: rangesOfMoves(moves, head.size),
@@ -141,8 +165,10 @@ export function createBamSlicer(sources: BamSlicerSources, options: BamSlicerOpt
       if (!Number.isInteger(level) || level < 0 || level > 9)
         throw new ScoreError('invalid-request', `level ${level}: a whole number from 0 to 9 is needed`)
       let derive: (() => BinningIndex) | undefined
+      let finished = false
       async function* run(): AsyncGenerator<Uint8Array> {
         derive = undefined
+        finished = false
         const prepared = await prepare(wanted, sliceOptions)
         const { head, index, regions, spans } = prepared
         const header = sliceOptions.header === 'original' ? head.header : addProgramLine(head.header, sliceOptions.header)
@@ -151,24 +177,43 @@ export function createBamSlicer(sources: BamSlicerSources, options: BamSlicerOpt
         const onIndex = (made: () => BinningIndex): void => {
           derive = made
         }
-        yield* bamSlice({ name, header, index, regions, spans, contained, steps, level, onIndex, ...(signal && { signal }) })
+        yield* bamSlice({
+          name,
+          header,
+          regions,
+          spans,
+          contained,
+          steps,
+          level,
+          onIndex,
+          ...(index && { index }),
+          ...(signal && { signal }),
+        })
+        finished = true
       }
       return {
         [Symbol.asyncIterator]: run,
         sliceIndex() {
           if (derive) return derive()
-          throw new ScoreError(
-            'invalid-request',
-            format === 'sam' ? 'SAM text has no index' : 'the index of a slice is known once the slice was read to its end',
-          )
+          throw new ScoreError('invalid-request', noIndex(format, finished))
         },
       }
     },
     records,
+    async *batches(wanted, selection = {}) {
+      yield* chosen(await prepare(wanted, selection), selection)
+    },
     async count(wanted, selection = {}) {
       let count = 0
       for await (const batch of chosen(await prepare(wanted, selection), selection)) count += batch.length
       return count
+    },
+    async referenceCounts({ scan = false, ...call } = {}) {
+      const { header } = await headOf(call)
+      if (!scan) return countsOfIndex(header, await indexOf(call), name)
+      const tally = createReferenceTally(header)
+      for await (const batch of chosen(await prepare('all', call), call)) for (const { core } of batch) tally.add(core)
+      return tally.counts()
     },
   }
 }

@@ -89,7 +89,7 @@ function placeAt({ data }: InflatedBlock, at: number): RecordPlace | undefined {
 function foreignRecord(name: string, at: VirtualOffset, what: string): ScoreError<'invalid-format'> {
   return new ScoreError(
     'invalid-format',
-    `${name}: at byte ${at.block}, inflated byte ${at.within} of its block, ${what}; the index is old or of another file, or the file is not sorted by coordinate: make the index anew with 'samtools index'`,
+    `${name}: at byte ${at.block}, inflated byte ${at.within} of its block, ${what}; the index is old or of another file, or the file is not sorted by coordinate: make the index anew ('score index', 'samtools index'), or go without it (scan)`,
   )
 }
 
@@ -114,10 +114,12 @@ export function createRecordCutter(options: RecordCutterOptions): RecordCutter {
       throw foreign(start, `no record begins (its name and CIGAR do not fit its ${bytes.length} bytes)`)
     const core = readRecordCore(view)
     const { referenceId, position } = core
-    if (referenceId !== span.referenceId) throw foreign(start, `there is a record of reference ${referenceId}, not ${span.referenceId}`)
-    if (position < lastPlace.position && referenceId === lastPlace.referenceId)
-      throw foreign(start, `a record at ${position} follows one at ${lastPlace.position}`)
-    lastPlace = { referenceId, position }
+    if (span.referenceId !== undefined) {
+      if (referenceId !== span.referenceId) throw foreign(start, `there is a record of reference ${referenceId}, not ${span.referenceId}`)
+      if (position < lastPlace.position && referenceId === lastPlace.referenceId)
+        throw foreign(start, `a record at ${position} follows one at ${lastPlace.position}`)
+      lastPlace = { referenceId, position }
+    }
     const chosen = choice(core)
     if (chosen) onRecord?.({ start, bytes, core })
     return chosen
@@ -161,7 +163,7 @@ export function createRecordCutter(options: RecordCutterOptions): RecordCutter {
 
   /** Kept records are not looked at, but for the first: there a wrong index shows. */
   const checkFirstKept = (block: InflatedBlock, at: number, span: SliceSpan): void => {
-    const place = placeAt(block, at)
+    const place = span.referenceId === undefined ? undefined : placeAt(block, at)
     if (!place || (place.referenceId === span.referenceId && place.position >= span.leastPosition)) return
     throw foreign(
       { block: block.offset, within: at },
@@ -173,7 +175,7 @@ export function createRecordCutter(options: RecordCutterOptions): RecordCutter {
   const checkBehind = (block: InflatedBlock, at: number, span: SliceSpan): void => {
     const next = spans[current + 1]
     if (span.mode !== 'sift' || (next && next.start.block === block.offset && next.start.within === at)) return
-    const place = placeAt(block, at)
+    const place = span.referenceId === undefined ? undefined : placeAt(block, at)
     if (!place || place.referenceId !== span.referenceId || place.position >= lastPlace.position) return
     throw foreign({ block: block.offset, within: at }, `a record at ${place.position} follows one at ${lastPlace.position}`)
   }

@@ -1,4 +1,4 @@
-import type { BinningIndex, ReferenceIndex } from '../formats/binning-index.ts'
+import type { BinningIndex, ReferenceIndex, ReferenceStatistics } from '../formats/binning-index.ts'
 import type { Chunk } from '../formats/chunk.ts'
 import type { VirtualOffset } from '../formats/virtual-offset.ts'
 import { isEmptySpan, joinSpans } from './offset-spans.ts'
@@ -9,6 +9,8 @@ export interface SliceIndexTask {
   readonly map: Pick<PlaceMap, 'resolve'>
   /** References of which records were taken over. */
   readonly referenceIds: ReadonlySet<number>
+  /** Those of which all records were taken over, so that their counts stay right. */
+  readonly wholeIds: ReadonlySet<number>
   readonly referenceCount: number
   /** Records without a place in the slice; absent when not known. */
   readonly unplaced?: number
@@ -38,16 +40,24 @@ function mapReference(reference: ReferenceIndex, resolve: (offset: VirtualOffset
   return { bins, linear, lowest }
 }
 
+function withStatistics(mapped: ReferenceIndex, statistics: ReferenceStatistics | undefined, resolve: PlaceMap['resolve']): ReferenceIndex {
+  if (!statistics) return mapped
+  const { span, ...counts } = statistics
+  return { ...mapped, statistics: { span: { start: resolve(span.start), end: resolve(span.end) }, ...counts } }
+}
+
 /**
  * The index of a slice, made of the input's: the place of every byte taken over is known, so chunks and lower bounds are
- * moved there and nothing is decoded (slicing.md 7). It holds no counts of mapped and unmapped reads: these are not known.
+ * moved there and nothing is decoded (slicing.md 7). Counts of mapped and unmapped reads are known of whole references only.
  */
 export function deriveSliceIndex(task: SliceIndexTask): BinningIndex {
-  const { index, map, referenceIds, referenceCount, unplaced } = task
+  const { index, map, referenceIds, wholeIds, referenceCount, unplaced } = task
   const nothing: ReferenceIndex = { bins: new Map(), linear: [], ...(index.references[0]?.lowest && { lowest: new Map() }) }
   const references = Array.from({ length: referenceCount }, (_, referenceId) => {
     const reference = index.references[referenceId]
-    return reference && referenceIds.has(referenceId) ? mapReference(reference, map.resolve) : nothing
+    if (!reference || !referenceIds.has(referenceId)) return nothing
+    const mapped = mapReference(reference, map.resolve)
+    return wholeIds.has(referenceId) ? withStatistics(mapped, reference.statistics, map.resolve) : mapped
   })
   return { scheme: index.scheme, references, ...(unplaced !== undefined && { unplaced }) }
 }

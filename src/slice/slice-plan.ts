@@ -1,7 +1,7 @@
 import { coalesceRanges } from '../bytes/read-ahead.ts'
 import { type ByteRange, rangeLength } from '../core/byte-range.ts'
 import type { Region } from '../core/region.ts'
-import { eofMarker, maximumBlockBytes } from '../formats/bgzf-block.ts'
+import { maximumBlockBytes } from '../formats/bgzf-block.ts'
 import type { Chunk } from '../formats/chunk.ts'
 import type { VirtualOffset } from '../formats/virtual-offset.ts'
 import { clipSpan, joinSpans, subtractSpans } from './offset-spans.ts'
@@ -14,7 +14,8 @@ export interface PlacedRegion extends Region {
 
 /** A stretch of records, in file order. */
 export interface SliceSpan extends Chunk {
-  readonly referenceId: number
+  /** Absent: records of any reference, in any order. */
+  readonly referenceId?: number
   /** `keep`: every record of it belongs to the slice. `sift`: each record is looked at. */
   readonly mode: 'keep' | 'sift'
   /** No record of a kept span lies before; -1 for the reads without a place. */
@@ -29,14 +30,10 @@ export type BlockMove =
   | { readonly kind: 'copy'; readonly until: number }
 
 export interface SpanRequest {
-  /** Merged, in file order. */
+  /** Of references, merged, in file order. */
   readonly regions: readonly PlacedRegion[]
   readonly contained: boolean
   readonly boundsOf: (referenceId: number) => ReferenceBounds | undefined
-  /** Where the reads without a place begin. */
-  readonly unplacedStart: VirtualOffset
-  /** Compressed bytes of the file. */
-  readonly size: number
 }
 
 /** Shorter stretches of kept records are not worth a copy of their own: at both their ends a block is inflated anyway. */
@@ -83,16 +80,11 @@ function spansOfReference(regions: readonly PlacedRegion[], bounds: ReferenceBou
 /** The stretches of the file in which the records of the regions lie, in file order, none overlapping another. */
 export function planSpans(request: SpanRequest): SliceSpan[] {
   const spans: SliceSpan[] = []
-  const { regions, contained, boundsOf, unplacedStart, size } = request
+  const { regions, contained, boundsOf } = request
   for (let at = 0; at < regions.length; ) {
     const { referenceId } = regions[at] as PlacedRegion
     const first = at
     while (at < regions.length && regions[at]?.referenceId === referenceId) at += 1
-    if (referenceId < 0) {
-      const end = { block: size - eofMarker.length, within: 0 }
-      if (unplacedStart.block < end.block) spans.push({ start: unplacedStart, end, referenceId, mode: 'keep', leastPosition: -1 })
-      continue
-    }
     const bounds = boundsOf(referenceId)
     if (bounds) spans.push(...spansOfReference(regions.slice(first, at), bounds, contained))
   }
