@@ -6,7 +6,7 @@ import { isJsonObject, type JsonObject } from './song-json.ts'
 
 /** What happened and what to do, where Song's own words don't say. */
 const explanations: Readonly<Partial<Record<SongErrorId, string>>> = {
-  'missing.storage.objects': 'not everything is uploaded: upload the objects named, then publish again',
+  'missing.storage.objects': 'not every file of it is uploaded: upload what is missing, then publish again',
   'mismatching.storage.object.sizes':
     'stored objects have other sizes than registered: upload the right files with --force, then publish again',
   'mismatching.storage.object.checksums':
@@ -18,6 +18,8 @@ const explanations: Readonly<Partial<Record<SongErrorId, string>>> = {
   'study.id.does.not.exist': 'the study does not exist in the catalogue: check its name, or have it created',
   'analysis.id.not.found': 'the catalogue has no such analysis: check the id',
   'entity.not.related.to.study': 'it belongs to another study: check the study and the id',
+  'study.id.mismatch': 'the payload names another study: submit it to that one, or correct its studyId',
+  'analysis.type.not.found': 'the catalogue has no analysis type of that name: use one of those it has, or have it registered',
   'legacy.entity.not.found': 'the catalogue has no such object: check the id, or register its file first',
   'schema.violation': 'the payload does not satisfy the schema of its analysis type',
   'storage.service.error': 'the catalogue got no usable answer from its Score server: try again later, or tell whoever runs it',

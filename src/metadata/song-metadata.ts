@@ -105,6 +105,17 @@ function payloadFiles(payload: AnalysisPayload): { readonly name: string; readon
   return files.filter(isJsonObject).map((file) => ({ name: String(file['fileName']), md5: String(file['fileMd5sum']) }))
 }
 
+/** Song 5.2 takes such a payload, answers 500, and from then on answers 500 for every listing of the study's analyses. */
+function requireOwnNames(files: readonly { readonly name: string }[]): void {
+  const names = files.map(({ name }) => name)
+  const index = names.findIndex((name, at) => names.indexOf(name) < at)
+  if (index >= 0)
+    throw songError(
+      'schema.violation',
+      `#/files/${index}/fileName: '${names[index]}' is in the payload twice; an analysis holds a name once`,
+    )
+}
+
 function createSubmit(http: HttpClient, registry: Pick<AnalysisRegistry, 'analyses'>): AnalysisRegistry['submit'] {
   const post = async (study: string, payload: AnalysisPayload, options: SubmitOptions): Promise<string> => {
     const query = options.allowDuplicates ? [['allowDuplicates', true] as const] : []
@@ -112,15 +123,15 @@ function createSubmit(http: HttpClient, registry: Pick<AnalysisRegistry, 'analys
     return textField(jsonObject(answer, 'submission'), 'analysisId', 'submission')
   }
   return async (study, payload, options = {}) => {
+    const files = payloadFiles(payload)
+    requireOwnNames(files)
     try {
       return { analysisId: await post(study, payload, options) }
     } catch (error) {
       options.signal?.throwIfAborted()
       if (!isScoreError(error, 'unavailable')) throw error
       // The answer is lost, not necessarily the analysis: a second POST would make another, or be refused as a duplicate.
-      const made = options.allowDuplicates
-        ? undefined
-        : await findAnalysis({ registry, study, state: 'UNPUBLISHED', files: payloadFiles(payload) }, options)
+      const made = options.allowDuplicates ? undefined : await findAnalysis({ registry, study, state: 'UNPUBLISHED', files }, options)
       if (made) return { analysisId: made.analysisId }
       const advice = options.allowDuplicates
         ? `look for it among the unpublished analyses of '${study}' before you submit again`

@@ -104,7 +104,7 @@ suite('Song over HTTP, as recorded', (test) => {
       () => song.publish('TEST-CA', waiting),
       'catalogue-conflict',
       'missing.storage.objects',
-      /not everything is uploaded.*publish again/,
+      /not every file of it is uploaded.*publish again/,
     ],
     [
       'unpublishing what is suppressed',
@@ -283,6 +283,11 @@ suite('Song over HTTP, in trouble', (test) => {
     assert.is(posts, 2)
   })
 
+  test('a payload with a name twice is not sent: it would break a Song', async () => {
+    // No handler: a request would be an error of another kind.
+    await rejects(song.submit('S', payloadOf('S', ['a.bam', 'a.bam'])), 'invalid-request', 'schema.violation', /files\/1.*'a.bam'.*twice/)
+  })
+
   test('a submission that did not arrive is told so', async () => {
     let posts = 0
     peer.use(
@@ -322,7 +327,7 @@ suite('Song over HTTP, in trouble', (test) => {
   })
 
   const publishAnswers: readonly [errorId: SongErrorId, status: number, code: ProblemCode, text: RegExp][] = [
-    ['missing.storage.objects', 409, 'catalogue-conflict', /upload the objects named.*said so/],
+    ['missing.storage.objects', 409, 'catalogue-conflict', /upload what is missing.*said so/],
     ['mismatching.storage.object.sizes', 409, 'catalogue-conflict', /other sizes.*said so/],
     ['mismatching.storage.object.checksums', 409, 'catalogue-conflict', /other MD5s.*said so/],
     ['analysis.type.incorrect.version', 409, 'catalogue-conflict', /newer version.*said so/],
