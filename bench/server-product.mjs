@@ -31,6 +31,11 @@ async function publishObject(score, parts) {
   return objectId
 }
 
+process.on('message', () => {
+  const { user, system } = process.cpuUsage()
+  process.send(user + system)
+})
+
 if (mode === 'score') {
   const { folder, parts } = JSON.parse(value)
   const partPlan = { floorBytes: 1000, partSizeBytes: 1000 }

@@ -4,12 +4,13 @@ import { promisify } from 'node:util'
 import { createGzip, gzip } from 'node:zlib'
 import type { Context } from 'koa'
 import type { ProblemAnswer } from '../../src/index.ts'
+import { vary } from './vary.ts'
 
 const compress = promisify(gzip)
 
 function wantsGzip(ctx: Context): boolean {
-  ctx.vary('Accept-Encoding')
-  return ctx.acceptsEncodings('gzip', 'identity') === 'gzip'
+  vary(ctx, 'Accept-Encoding')
+  return ctx.headers['accept-encoding'] !== undefined && ctx.acceptsEncodings('gzip', 'identity') === 'gzip'
 }
 
 /** JSON text, compressed whenever the client takes gzip, whatever the size; the type without charset, as the original. */

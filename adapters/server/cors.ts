@@ -1,4 +1,5 @@
 import type { Middleware } from 'koa'
+import { vary } from './vary.ts'
 
 const methods = 'PUT,DELETE,GET,POST'
 /** What a page needs to read: the ETag to register a part with, ranges, and why and for how long it was refused. */
@@ -8,7 +9,7 @@ const exposed = 'ETag, Content-Range, Accept-Ranges, Score-Problem, WWW-Authenti
 export function createCors(origins: readonly string[]): Middleware {
   const allowed = new Set(origins)
   return async (ctx, next) => {
-    ctx.vary('Origin')
+    vary(ctx, 'Origin')
     const origin = ctx.get('Origin')
     if (origin === '' || !(allowed.has(origin) || allowed.has('*'))) return next()
     ctx.set('Access-Control-Allow-Origin', origin)

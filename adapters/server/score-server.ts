@@ -88,13 +88,13 @@ export function createScoreServer<Score extends ServedScore>(
     resolveListener = resolve
   })
   let closing = false
-  const known = typeof score === 'function' ? undefined : createListener(score, options)
+  let listener = typeof score === 'function' ? undefined : createListener(score, options)
   const server = createServer({ maxHeaderSize: headerBytes, headersTimeout: headersMs, requestTimeout: 0, keepAliveTimeout: keepAliveMs })
   deferContinue(server, `${prefix}/store/`)
-  server.on('request', async (request, response) => {
+  server.on('request', (request, response) => {
     if (closing) response.setHeader('Connection', 'close')
-    const listener = known ?? (await ready)
-    listener(request, response)
+    if (listener) listener(request, response)
+    else ready.then((made) => made(request, response))
   })
   return {
     async listen() {
@@ -102,7 +102,8 @@ export function createScoreServer<Score extends ServedScore>(
       if (typeof score !== 'function') return { url, score }
       try {
         const made = await score(url)
-        resolveListener(createListener(made, options))
+        listener = createListener(made, options)
+        resolveListener(listener)
         return { url, score: made }
       } catch (error) {
         await drain(server, 0)

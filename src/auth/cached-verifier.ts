@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { CallOptions } from '../core/call-options.ts'
 import { ScoreError } from '../core/errors.ts'
 import { createSharedCalls } from '../core/shared-calls.ts'
@@ -58,7 +58,7 @@ export function createCachedVerifier(verifier: TokenVerifier, options: CachedVer
 
   return {
     async verify(token: string, call: CallOptions = {}) {
-      const key = createHash('sha256').update(token).digest('base64')
+      const key = hash('sha256', token, 'base64')
       const known = verdicts.get(key)
       if (known !== undefined && now() < known.until) return known.identity
       verdicts.delete(key)

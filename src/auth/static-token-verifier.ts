@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { hash, timingSafeEqual } from 'node:crypto'
 import { ScoreError } from '../core/errors.ts'
 import type { TokenVerifier } from './authorizer.ts'
 import { defaultScopePolicy, type ScopePolicy } from './scope-policy.ts'
@@ -13,7 +13,7 @@ export interface StaticTokenOptions {
   readonly policy?: ScopePolicy
 }
 
-const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
+const digest = (text: string): Buffer => hash('sha256', text, 'buffer')
 
 /**
  * Knows exactly one token, compared in constant time. It is the embedded server's own, made at its first start.

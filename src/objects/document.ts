@@ -2,8 +2,12 @@ import type { CallOptions } from '../core/call-options.ts'
 import { isScoreError } from '../core/errors.ts'
 import type { ObjectAddress, StorageBackend } from '../storage/storage-backend.ts'
 
-/** The text of a small document; `undefined` when there is none at the address. */
-export async function readDocument(backend: StorageBackend, address: ObjectAddress, options?: CallOptions): Promise<string | undefined> {
+/** The bytes of a small document; `undefined` when there is none at the address. */
+export async function readDocumentBytes(
+  backend: StorageBackend,
+  address: ObjectAddress,
+  options?: CallOptions,
+): Promise<Buffer | undefined> {
   const pieces: Uint8Array[] = []
   try {
     for await (const piece of backend.get(address, options)) pieces.push(Uint8Array.from(piece))
@@ -11,7 +15,12 @@ export async function readDocument(backend: StorageBackend, address: ObjectAddre
     if (isScoreError(error, 'object-not-found')) return undefined
     throw error
   }
-  return Buffer.concat(pieces).toString('utf8')
+  return Buffer.concat(pieces)
+}
+
+/** As {@link readDocumentBytes}, as text. */
+export async function readDocument(backend: StorageBackend, address: ObjectAddress, options?: CallOptions): Promise<string | undefined> {
+  return (await readDocumentBytes(backend, address, options))?.toString('utf8')
 }
 
 export async function writeDocument(backend: StorageBackend, address: ObjectAddress, json: unknown, options?: CallOptions): Promise<void> {

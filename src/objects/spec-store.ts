@@ -5,7 +5,7 @@ import type { ObjectLayout } from '../storage/object-layout.ts'
 import type { ObjectAddress, ObjectStat, StorageBackend } from '../storage/storage-backend.ts'
 import { parseJson } from '../wire/json-reader.ts'
 import { objectSpecFromJson, objectSpecToJson } from '../wire/object-spec-json.ts'
-import { readDocument, writeDocument } from './document.ts'
+import { readDocumentBytes, writeDocument } from './document.ts'
 
 /** A finished object: what is known of it, and where its bytes are. */
 export interface StoredSpec {
@@ -42,22 +42,52 @@ export interface SpecStoreOptions {
   readonly customMd5Property?: string
 }
 
+/** Of documents whose specs are kept; a spec takes a few times the memory of its text. */
+const rememberedBytes = 4 * 1024 * 1024
+
 function withoutUrl({ number, range, md5 }: Part): Part {
   return { number, range, ...(md5 === undefined ? {} : { md5 }) }
 }
 
+/** Specs that were read last, by the very bytes that they were read from: another text is another spec, whatever wrote it. */
+function createSpecReader(): (bytes: Buffer, address: ObjectAddress) => ObjectSpec {
+  const known = new Map<string, { readonly bytes: Buffer; readonly spec: ObjectSpec }>()
+  let kept = 0
+  const forget = (name: string): void => {
+    kept -= known.get(name)?.bytes.length ?? 0
+    known.delete(name)
+  }
+  return (bytes, { bucket, key }) => {
+    const name = `${bucket}/${key}`
+    const found = known.get(name)
+    forget(name)
+    const what = `'${key}' in bucket '${bucket}'`
+    const read = (): ObjectSpec => {
+      const spec = objectSpecFromJson(parseJson(bytes.toString('utf8'), what), what)
+      return { ...spec, parts: spec.parts.map(withoutUrl) }
+    }
+    const spec = found?.bytes.equals(bytes) ? found.spec : read()
+    known.set(name, { bytes, spec })
+    kept += bytes.length
+    for (const oldest of known.keys()) {
+      if (kept <= rememberedBytes) break
+      forget(oldest)
+    }
+    return spec
+  }
+}
+
 export function createSpecStore({ backend, layout, customMd5Property = 'md5chksum' }: SpecStoreOptions): SpecStore {
+  const read = createSpecReader()
   const md5Of = (stat: ObjectStat): string | undefined => stat.md5 ?? normalizeMd5(stat.metadata[customMd5Property.toLowerCase()])
   return {
     async read(objectId, options) {
       const dataCandidates = layout.data(objectId)
       for (const [index, meta] of layout.meta(objectId).entries()) {
-        const text = await readDocument(backend, meta, options)
-        if (text === undefined) continue
-        const what = `'${meta.key}' in bucket '${meta.bucket}'`
-        const spec = objectSpecFromJson(parseJson(text, what), what)
+        const bytes = await readDocumentBytes(backend, meta, options)
+        if (bytes === undefined) continue
         const data = dataCandidates[index] ?? dataCandidates[0]
-        return { spec: { ...spec, objectId, parts: spec.parts.map(withoutUrl) }, data, meta }
+        return { spec: { ...read(bytes, meta), objectId }, data, meta }
       }
       return undefined
     },

@@ -168,6 +168,24 @@ suite('objects/score-service uploads', (test) => {
     await house.upload(ids.a, bytes(25))
   })
 
+  test('a .meta that another server has written is read anew, and an old one again', async () => {
+    const house = await openHouse()
+    await house.upload(ids.a, bytes(25))
+    house.catalogue.states.set('AN-1', 'PUBLISHED')
+    const key = `data/${ids.a}.meta`
+    const first = (await house.text('state', key)) ?? ''
+    assert.is((await house.api.downloadSpec({ objectId: ids.a })).size, 25)
+    for (const [text, size] of [
+      [first.replace('"objectSize":25', '"objectSize":26'), 26],
+      [first, 25],
+      [first, 25],
+    ] as const) {
+      await house.store.put({ bucket: 'state', key }, Buffer.from(text))
+      assert.is((await house.api.downloadSpec({ objectId: ids.a })).size, size)
+      assert.is((await house.api.describeObject(ids.a)).size, size)
+    }
+  })
+
   test('two finalises at once both succeed, and the .meta is whole', async () => {
     const house = await openHouse()
     const spec = await house.upload(ids.a, bytes(25), { finish: false })

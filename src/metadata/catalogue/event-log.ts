@@ -112,7 +112,7 @@ export async function openEventLog(options: EventLogOptions): Promise<EventLog> 
   return {
     async refresh(callOptions = {}) {
       callOptions.signal?.throwIfAborted()
-      await refresh()
+      if (!reader.isCurrent()) await refresh()
     },
     append: (decide, callOptions = {}) => oneAtATime(() => append(decide, callOptions)),
     read: reader.read,

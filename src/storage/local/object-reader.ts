@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { BigIntStats } from 'node:fs'
+import { type BigIntStats, statSync } from 'node:fs'
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import type { ByteRange } from '../../core/byte-range.ts'
 import type { CallOptions } from '../../core/call-options.ts'
@@ -69,6 +69,23 @@ async function openRemembered(path: string): Promise<OpenObject | undefined> {
   })
   const known = found && smallFiles.get(path, versionOf(found))
   return known && openBytes(known, found.mtime)
+}
+
+/**
+ * A document that is remembered and still the same, found without waiting: two questions to the file system, which cost
+ * some microseconds; asked by threads of the pool they would be most of what a request of the control plane costs.
+ */
+function openUnchanged({ plain, record }: ObjectPlace): OpenObject | undefined {
+  if (!smallFiles.has(plain)) return undefined
+  try {
+    if (statSync(record, { throwIfNoEntry: false })) return undefined
+    const found = statSync(plain, { bigint: true, throwIfNoEntry: false })
+    const known = found && smallFiles.get(plain, versionOf(found))
+    return known && openBytes(known, found.mtime)
+  } catch {
+    // Whoever opens it in earnest meets the same trouble, and says what it is.
+    return undefined
+  }
 }
 
 async function readSmall(handle: FileHandle, path: string, found: BigIntStats): Promise<OpenObject> {
@@ -213,6 +230,8 @@ const lookups = 8
  * @returns `undefined` when there is no such object. Close what was opened.
  */
 export async function openObject(place: ObjectPlace, start = 0): Promise<OpenObject | undefined> {
+  const unchanged = openUnchanged(place)
+  if (unchanged) return unchanged
   let misses = 0
   for (let attempt = 0; attempt < lookups; attempt++) {
     const multipart = await openMultipart(place, start)

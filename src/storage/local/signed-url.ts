@@ -44,8 +44,11 @@ function signature(grant: SignedGrant, key: Uint8Array): Buffer {
   return createHmac('sha256', key).update(signed).digest()
 }
 
+const unreserved = /^[\w.~-]*$/
+
 /** Percent-encoding of RFC 3986: everything but unreserved characters. */
 function encodeStrict(text: string): string {
+  if (unreserved.test(text)) return text
   return encodeURIComponent(text).replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`)
 }
 

@@ -46,6 +46,23 @@ suite('local store, small files that are remembered', (test) => {
     assert.is(await backend.head(address), undefined)
   })
 
+  test('a multipart object that takes its place is seen at once, though the small file is remembered', async () => {
+    await put('plain')
+    assert.is(await readText(backend), 'plain')
+    assert.is(await readText(backend), 'plain')
+    const stranger = createLocalBackend({ folder, publicUrl: 'http://h', signingKey, durable: false })
+    const multipart = await stranger.createMultipart(address)
+    const body = (async function* () {
+      yield new Uint8Array(Buffer.from('in parts'))
+    })()
+    const part = await stranger.writePart(multipart, { number: 1, size: 8, bytes: body })
+    await stranger.completeMultipart(multipart, [part])
+    assert.is(await readText(backend), 'in parts')
+    await stranger.delete(address)
+    await put('again')
+    assert.is(await readText(backend), 'again')
+  })
+
   test('ETag, size and ranges are those of the file, and a reader cannot change what is remembered', async () => {
     await put('0123456789')
     const first = await backend.head(address)
