@@ -13,7 +13,7 @@ import type { MetadataService } from '../metadata/metadata-service.ts'
 import { createObjectStates } from '../objects/object-states.ts'
 import { createPresignService, type PresignServiceOptions } from '../objects/presign-service.ts'
 import { createScoreService, type ScoreService } from '../objects/score-service.ts'
-import { sweepStaleUploads } from '../objects/stale-uploads.ts'
+import { sweepStaleUploadsOnce } from '../objects/stale-uploads.ts'
 import { createLocalBackend } from '../storage/local/backend.ts'
 import { createLocalDataPlane, type LocalDataPlane } from '../storage/local/data-plane.ts'
 import { loadOrCreateSigningKey } from '../storage/local/signed-url.ts'
@@ -55,7 +55,10 @@ export interface EmbeddedScore {
   /** Of `DIR/token`. */
   readonly token: string
   readonly tokenPath: string
-  /** Ends uploads left alone and removes what crashes left; to be called now and then, such as every hour. */
+  /**
+   * Ends uploads left alone, which one process does twice a day at most however many share the folder, and removes what
+   * crashes left; to be called now and then, such as every hour.
+   */
   sweep(options?: CallOptions): Promise<void>
   close(): Promise<void>
 }
@@ -104,7 +107,7 @@ export async function openEmbeddedScore(options: EmbeddedOptions): Promise<Embed
     token,
     tokenPath: folder.token,
     async sweep(call) {
-      await sweepStaleUploads({ backend, layout, now, ...call })
+      await sweepStaleUploadsOnce({ backend, layout, ...call })
       await backend.sweep(call)
     },
     close: () => catalogue.close(),

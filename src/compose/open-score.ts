@@ -2,6 +2,8 @@ import type { Authorizer } from '../auth/authorizer.ts'
 import { type AuthDecision, createObservedAuthorizer } from '../auth/observed-authorizer.ts'
 import type { CallOptions } from '../core/call-options.ts'
 import { ScoreError } from '../core/errors.ts'
+import type { Network } from '../http/network.ts'
+import { createNetworkFetch } from '../http/network-fetch.ts'
 import { createCachedMetadata } from '../metadata/cached-metadata.ts'
 import type { Catalogue } from '../metadata/catalogue/catalogue.ts'
 import { openCatalogue } from '../metadata/catalogue/open-catalogue.ts'
@@ -11,9 +13,7 @@ import { createSongMetadata } from '../metadata/song-metadata.ts'
 import { createObjectStates } from '../objects/object-states.ts'
 import { createPresignService } from '../objects/presign-service.ts'
 import { createScoreService, type ScoreService } from '../objects/score-service.ts'
-import { sweepStaleUploads } from '../objects/stale-uploads.ts'
-import type { Network } from '../http/network.ts'
-import { createNetworkFetch } from '../http/network-fetch.ts'
+import { sweepStaleUploadsOnce } from '../objects/stale-uploads.ts'
 import type { LocalDataPlane } from '../storage/local/data-plane.ts'
 import { observeBackend, type StoreCall } from '../storage/observed-backend.ts'
 import { type DataFolder, loadOrCreateToken, openDataFolder } from './data-folder.ts'
@@ -56,7 +56,7 @@ export interface OpenedScore {
   readonly warnings: readonly string[]
   /** What can be tried before the service is trusted with data. */
   readonly checks: readonly ScoreCheck[]
-  /** Ends uploads left alone, unless the configuration says otherwise. Several servers may do so at once. */
+  /** Ends uploads left alone, unless the configuration says otherwise; of servers that share a store one does it, twice a day at most. */
   sweep(options?: CallOptions): Promise<void>
   close(): Promise<void>
 }
@@ -158,7 +158,7 @@ export async function openScore(config: ServerConfig, given: OpenScoreOptions): 
       checks: createScoreChecks({ config, store, auth, now, ...fetcher }),
       async sweep(call = {}) {
         const olderThanSeconds = config.integer('s3.upload.expiration') * day
-        if (config.boolean('upload.clean.enabled')) await sweepStaleUploads({ ...store, olderThanSeconds, now, ...call })
+        if (config.boolean('upload.clean.enabled')) await sweepStaleUploadsOnce({ ...store, olderThanSeconds, ...call })
         await store.sweep?.(call)
       },
       close,

@@ -2,6 +2,7 @@ import type { CallOptions } from '../core/call-options.ts'
 import type { UploadRef } from '../core/object-spec.ts'
 import type { ObjectLayout } from '../storage/object-layout.ts'
 import type { StorageBackend } from '../storage/storage-backend.ts'
+import { claimSweep, type SweepClaimOptions } from './sweep-claim.ts'
 import { createUploadJournal } from './upload-journal.ts'
 
 export interface SweepOptions extends CallOptions {
@@ -37,4 +38,22 @@ export async function sweepStaleUploads(options: SweepOptions): Promise<readonly
       ended.push(upload)
     }
   return ended
+}
+
+/**
+ * As {@link sweepStaleUploads}, by one server of all that share the store, and by the store's clock.
+ *
+ * @returns undefined when another server sweeps, or has swept within `holdSeconds`.
+ */
+export async function sweepStaleUploadsOnce(
+  options: Omit<SweepOptions, 'now'> & Omit<SweepClaimOptions, 'backend' | 'layout' | 'signal'>,
+): Promise<readonly UploadRef[] | undefined> {
+  const claim = await claimSweep(options)
+  if (claim === undefined) return undefined
+  try {
+    return await sweepStaleUploads({ ...options, now: () => claim.at.getTime() })
+  } catch (error) {
+    if (!options.signal?.aborted) await claim.release()
+    throw error
+  }
 }

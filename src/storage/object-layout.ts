@@ -38,6 +38,8 @@ export interface ObjectLayout {
   uploadsOf(objectId: string): ObjectAddress
   /** Prefix of all uploads, one for each bucket that holds state. */
   uploadRoots(): readonly ObjectAddress[]
+  /** Prefix of the claims to clean up, which no upload can have. */
+  readonly sweepClaims: ObjectAddress
   /** Prefix of all objects, one for each bucket: those of the pool first. */
   dataRoots(): readonly ObjectAddress[]
   /** The object that is always there. */
@@ -93,6 +95,7 @@ export function createObjectLayout(options: ObjectLayoutOptions): ObjectLayout {
     upload: ({ objectId, uploadId }, file = '') => stateAddress(objectId, `${uploadPrefix}${objectId}_${uploadId}/${file}`),
     uploadsOf: (objectId) => stateAddress(objectId, `${uploadPrefix}${objectId}_`),
     uploadRoots: () => allBuckets(stateBucket).map((bucket) => ({ bucket, key: uploadPrefix })),
+    sweepClaims: { bucket: stateBucket, key: `${uploadPrefix}.sweep/` },
     dataRoots: () => allBuckets(objectBucket).map((bucket) => ({ bucket, key: dataPrefix })),
     sentinel: { bucket: objectBucket, key: `${dataPrefix}${options.sentinel ?? 'heliograph'}` },
     objectIdOf: (key) => {
