@@ -31,7 +31,15 @@ export { createScoreClient, type ScoreClientOptions } from './client/score-clien
 export { type ConfigDocument, type ConfigText, parseConfigText, profilesMatch, resolvePlaceholders } from './compose/config-text.ts'
 export { loadOrCreateToken } from './compose/data-folder.ts'
 export { type EmbeddedOptions, type EmbeddedScore, openEmbeddedScore } from './compose/embedded.ts'
+export {
+  createObjectSource,
+  type ObjectReads,
+  type ObjectReadsDependencies,
+  type ObjectSourceOptions,
+  openObjectReads,
+} from './compose/object-reads.ts'
 export { type OpenedScore, type OpenScoreOptions, openScore } from './compose/open-score.ts'
+export { readsIndexNames } from './compose/reads-index.ts'
 export type { CheckOptions, CheckOutcome, ScoreCheck } from './compose/score-checks.ts'
 export { readServerConfig, type ServerConfigInput, type ServerConfigResult } from './compose/server-config.ts'
 export type { NoEffect, ServerSettingKey, ServerSettingSpec } from './compose/server-setting-table.ts'
@@ -57,7 +65,9 @@ export { maskSecret, redactText, redactUrl } from './core/redact.ts'
 export { createRegionParser, formatRegion, mergeRegions, parseBed, type Region, unboundedEnd, unplacedReference } from './core/region.ts'
 export type { RetryNotice, RetryPolicy } from './core/retry.ts'
 // files
+export { writeFileAtomic } from './files/atomic-write.ts'
 export { ownProcess, type ProcessIdentity, processState } from './files/process-identity.ts'
+export { writeFilePieces } from './files/write-pieces.ts'
 // formats
 export { encodeBai } from './formats/bai.ts'
 export { type BamHeader, type BamReference, decodeBamHeader, encodeBamHeader } from './formats/bam-header.ts'
@@ -130,7 +140,7 @@ export { cutSpec } from './objects/downloads.ts'
 export { createObjectStates, type ObjectState, type ObjectStates } from './objects/object-states.ts'
 export { createPresignService, type PresignService, type PresignServiceOptions } from './objects/presign-service.ts'
 export { createScoreService, type ScoreService, type ScoreServiceOptions } from './objects/score-service.ts'
-export { type SweepOptions, sweepStaleUploads } from './objects/stale-uploads.ts'
+export { type SweepOptions, sweepStaleUploads, sweepStaleUploadsOnce } from './objects/stale-uploads.ts'
 // slice
 export {
   type BamSlice,
@@ -141,10 +151,13 @@ export {
   type SlicePlan,
 } from './slice/bam-slicer.ts'
 export { type BuildIndexOptions, buildBamIndex } from './slice/build-bam-index.ts'
+export { countRegions, type RegionCount } from './slice/count-regions.ts'
 export { type FlagCounts, formatFlagCounts, type PassedAndFailed } from './slice/flag-counts.ts'
 export { flagstat } from './slice/flagstat.ts'
+export { type MergeInput, type MergeOptions, mergeSlices } from './slice/merge-slices.ts'
 export type { Ga4ghRegion, RegionInput, RegionSelection } from './slice/place-regions.ts'
 export type { SliceProgram } from './slice/program-line.ts'
+export { type QuickCheck, quickCheck } from './slice/quick-check.ts'
 export { formatReferenceCounts, type ReferenceCount } from './slice/reference-counts.ts'
 export type { BamSlicerOptions, BamSlicerSources, ReadSelection } from './slice/slice-preparation.ts'
 // storage
