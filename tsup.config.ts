@@ -7,6 +7,7 @@ const imported = {
   server: 'adapters/server/index.ts',
   testing: 'src/testing.ts',
   s3: 'src/s3.ts',
+  azure: 'src/azure.ts',
 }
 
 const started = {

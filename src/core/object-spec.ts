@@ -10,9 +10,17 @@ export interface Part {
   readonly md5?: string
 }
 
+/**
+ * How a part is sent to its URL. `azure-block`: an uncommitted block whose id, in the URL, is completed with the MD5 of the
+ * bytes. Without one: as to S3, a plain PUT that is answered with an ETag.
+ */
+export type PartDialect = 'azure-block'
+
 /** A {@link Part} with the pre-signed URL that moves it. */
 export interface SignedPart extends Part {
   readonly url: string
+  /** Of an upload only. */
+  readonly dialect?: PartDialect
 }
 
 /** What is needed to move one object; the document stored as `<object>.meta`. */

@@ -28,7 +28,7 @@ async function guarded<Result>(work: Promise<Result>, store: string): Promise<Re
  * becomes `invalid-configuration` here, so that no caller is told to get another token.
  */
 export function guardBackend(backend: StorageBackend): StorageBackend {
-  const { name } = backend
+  const { name, presignObjectWrite } = backend
   return {
     name,
     head: (address, options) => guarded(backend.head(address, options), name),
@@ -38,6 +38,7 @@ export function guardBackend(backend: StorageBackend): StorageBackend {
     list: (prefix, options) => guardedStream(backend.list(prefix, options), name),
     listFolders: (prefix, options) => guardedStream(backend.listFolders(prefix, options), name),
     presign: (request) => guarded(backend.presign(request), name),
+    ...(presignObjectWrite ? { presignObjectWrite: (address, life) => guarded(presignObjectWrite(address, life), name) } : {}),
     createMultipart: (address, options) => guarded(backend.createMultipart(address, options), name),
     listParts: (multipart, options) => guardedStream(backend.listParts(multipart, options), name),
     completeMultipart: (multipart, parts, options) => guarded(backend.completeMultipart(multipart, parts, options), name),

@@ -41,6 +41,7 @@ export function observeBackend(
       onCall({ operation, durationMs: now() - started, failed })
     }
   }
+  const { presignObjectWrite } = backend
   return {
     name: backend.name,
     head: (address, options) => one('head', () => backend.head(address, options)),
@@ -50,6 +51,9 @@ export function observeBackend(
     list: (prefix, options) => many('list', () => backend.list(prefix, options)),
     listFolders: (prefix, options) => many('listFolders', () => backend.listFolders(prefix, options)),
     presign: (request) => one('presign', () => backend.presign(request), { presigned: request.action }),
+    ...(presignObjectWrite
+      ? { presignObjectWrite: (address, life) => one('presignObjectWrite', () => presignObjectWrite(address, life)) }
+      : {}),
     createMultipart: (address, options) => one('createMultipart', () => backend.createMultipart(address, options)),
     listParts: (multipart, options) => many('listParts', () => backend.listParts(multipart, options)),
     completeMultipart: (multipart, parts, options) => one('completeMultipart', () => backend.completeMultipart(multipart, parts, options)),

@@ -62,6 +62,7 @@ async function* past<Item>(items: AsyncIterable<Item>, last: string | undefined,
 export function createRetryingBackend(backend: StorageBackend, options: RetryingBackendOptions = {}): StorageBackend {
   const retryable = (error: ScoreError): boolean => error.code === 'unavailable'
   const again: Again = (work, call) => retry(work, { retryable, ...options, ...(call?.signal ? { signal: call.signal } : {}) })
+  const { presignObjectWrite } = backend
   return {
     name: backend.name,
     head: (address, call) => again(() => backend.head(address, call), call),
@@ -74,6 +75,7 @@ export function createRetryingBackend(backend: StorageBackend, options: Retrying
     list: (prefix, call) => resumed(again, (last) => past(backend.list(prefix, call), last?.key, ({ key }) => key), call),
     listFolders: (prefix, call) => resumed(again, (last) => past(backend.listFolders(prefix, call), last, (key) => key), call),
     presign: (request) => again(() => backend.presign(request)),
+    ...(presignObjectWrite ? { presignObjectWrite: (address, life) => again(() => presignObjectWrite(address, life)) } : {}),
     createMultipart: (address, call) => again(() => backend.createMultipart(address, call), call),
     async *listParts(multipart, call = {}) {
       const { limit = Number.POSITIVE_INFINITY } = call

@@ -1,5 +1,6 @@
 import type { ByteRange } from '../core/byte-range.ts'
 import type { CallOptions } from '../core/call-options.ts'
+import type { PartDialect } from '../core/object-spec.ts'
 
 /** Where something lives in a store. `key` is the plain name, never percent-encoded. */
 export interface ObjectAddress {
@@ -20,6 +21,8 @@ export interface ObjectStat {
   readonly md5?: string
   /** User metadata, names in lower case. */
   readonly metadata: Readonly<Record<string, string>>
+  /** The upload that made it, where the store remembers. */
+  readonly uploadId?: string
 }
 
 export interface ListedObject extends ObjectAddress {
@@ -38,6 +41,8 @@ export interface StoredPart {
 export interface PresignedUrl {
   readonly url: string
   readonly expiresAt: Date
+  /** How a part is sent to it; absent: as to S3. */
+  readonly dialect?: PartDialect
 }
 
 export type PresignRequest =
@@ -64,6 +69,8 @@ export interface ListPartsOptions extends CallOptions {
 export interface CompleteOptions extends CallOptions {
   /** Refuse with `object-exists` when an object has appeared at the address in the meantime. Default false. */
   readonly ifAbsent?: boolean
+  /** MD5 of the whole, lower-case hex, for stores that keep what they are told. */
+  readonly md5?: string
 }
 
 /**
@@ -89,6 +96,11 @@ export interface StorageBackend {
   /** The folders right below: each distinct key up to and including the first `/` after the prefix, ascending. */
   listFolders(prefix: ObjectAddress, options?: CallOptions): AsyncIterable<string>
   presign(request: PresignRequest): Promise<PresignedUrl>
+  /**
+   * A URL to write the whole object by, in whatever way the store's own clients do. Only of stores whose clients do so
+   * without telling the service (Azure): there an object is what the bytes are, whatever a document says of it.
+   */
+  presignObjectWrite?(address: ObjectAddress, options: { readonly expiresInSeconds: number }): Promise<PresignedUrl>
   createMultipart(address: ObjectAddress, options?: CallOptions): Promise<MultipartRef>
   /** Ascending. @throws `upload-not-found`. */
   listParts(multipart: MultipartRef, options?: ListPartsOptions): AsyncIterable<StoredPart>
