@@ -94,7 +94,7 @@ export function createScoreServer<Score extends ServedScore>(
   server.on('request', (request, response) => {
     if (closing) response.setHeader('Connection', 'close')
     if (listener) listener(request, response)
-    else ready.then((made) => made(request, response))
+    else void ready.then((made) => made(request, response))
   })
   return {
     async listen() {

@@ -1,4 +1,5 @@
 import type { CallOptions } from '../core/call-options.ts'
+import type { Entity } from '../metadata/metadata-service.ts'
 
 /** Who is asking, once the token is proven. */
 export interface Identity {
@@ -25,6 +26,8 @@ export interface AccessRequest {
   readonly objectId?: string
   /** The study, where it is known without asking the catalogue. */
   readonly study?: string
+  /** The object's record, for whoever needs it: whoever asks needs it too, and it is asked for once. Throws as `MetadataService.entity`. */
+  readonly entity?: () => Promise<Entity>
 }
 
 /** "May you". */

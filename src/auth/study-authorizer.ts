@@ -37,7 +37,7 @@ export function createStudyAuthorizer({ verifier, metadata, policy = defaultScop
   const authorizeByStudy = async (request: AccessRequest, right: Right, identity: Identity, options: CallOptions): Promise<Identity> => {
     let study = request.study
     if (request.objectId !== undefined) {
-      const entity = await metadata.entity(request.objectId, options)
+      const entity = await (request.entity?.() ?? metadata.entity(request.objectId, options))
       if (right === 'download' && isOpenAccess(entity)) return identity
       study = entity.study
     }

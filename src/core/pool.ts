@@ -48,3 +48,32 @@ export async function runPool<Item>(
   outer?.throwIfAborted()
   if (failure) throw failure.error
 }
+
+/** The same call, of which a bounded number run at once; others wait for their turn, in order. */
+export function limitCalls<Argument, Result>(
+  call: (argument: Argument) => Promise<Result>,
+  concurrency: number,
+): (argument: Argument) => Promise<Result> {
+  const limit = pLimit(Math.max(1, concurrency))
+  return (argument) => limit(() => call(argument))
+}
+
+/**
+ * What `work` makes of the items, in their order, while up to `ahead` of them are at work. The first failure in that order
+ * ends it; what had begun by then goes on unheard.
+ */
+export async function* mapAhead<Item, Result>(
+  items: AsyncIterable<Item>,
+  work: (item: Item) => Promise<Result>,
+  ahead: number,
+): AsyncGenerator<Result> {
+  const begun: Promise<Result>[] = []
+  for await (const item of items) {
+    const result = work(item)
+    // It is heard of when its turn comes, or no more.
+    result.catch(() => undefined)
+    begun.push(result)
+    if (begun.length >= ahead) yield await (begun.shift() as Promise<Result>)
+  }
+  for (const result of begun) yield await result
+}

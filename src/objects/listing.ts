@@ -1,6 +1,7 @@
 import type { ObjectInfo } from '../api/score-api.ts'
 import { isOpenAccess } from '../auth/scope-policy.ts'
 import type { CallOptions } from '../core/call-options.ts'
+import { limitCalls, mapAhead } from '../core/pool.ts'
 import type { Entity, MetadataService } from '../metadata/metadata-service.ts'
 import type { ObjectLayout } from '../storage/object-layout.ts'
 import type { StorageBackend } from '../storage/storage-backend.ts'
@@ -56,9 +57,41 @@ function remembering<Value>(ask: (value: Value) => Promise<boolean>, keyOf: (val
   }
 }
 
+/** States of analyses that are asked for side by side; each costs a call to Song. */
+const statesAtOnce = 8
+/** Objects that are looked at while the first of them waits for its answer. */
+const objectsAhead = 256
+
+interface Listed {
+  readonly object: ObjectInfo
+  readonly entity: Entity
+}
+
 /**
- * The stored objects that the caller could download now: open ones and those of the caller's studies, published. Both the
- * store and the catalogue give their rows in order of id, so one pass over both is enough and nothing is held in memory.
+ * Stored objects with their records. Both the store and the catalogue give their rows in order of id, so one pass over both
+ * is enough and nothing is held in memory.
+ */
+async function* registeredObjects(
+  objects: AsyncIterable<ObjectInfo>,
+  metadata: MetadataService,
+  options?: CallOptions,
+): AsyncGenerator<Listed> {
+  const entities = metadata.entities({}, options)[Symbol.asyncIterator]()
+  try {
+    let row = await entities.next()
+    for await (const object of objects) {
+      while (!row.done && row.value.objectId < object.objectId) row = await entities.next()
+      if (row.done) return
+      if (row.value.objectId === object.objectId) yield { object, entity: row.value }
+    }
+  } finally {
+    await entities.return?.()
+  }
+}
+
+/**
+ * The stored objects that the caller could download now: open ones and those of the caller's studies, published. Each study
+ * and each analysis is asked for once, analyses side by side.
  */
 export async function* listVisibleObjects(
   objects: AsyncIterable<ObjectInfo>,
@@ -67,19 +100,10 @@ export async function* listVisibleObjects(
   options?: CallOptions,
 ): AsyncGenerator<ObjectInfo> {
   const mayReadStudy = remembering(rights.mayReadStudy, (study) => study)
-  const isPublished = remembering(rights.isPublished, (entity: Entity) => `${entity.study}\n${entity.analysisId}`)
-  const entities = metadata.entities({}, options)[Symbol.asyncIterator]()
-  try {
-    let row = await entities.next()
-    for await (const object of objects) {
-      while (!row.done && row.value.objectId < object.objectId) row = await entities.next()
-      if (row.done) return
-      const entity = row.value
-      if (entity.objectId !== object.objectId) continue
-      const readable = isOpenAccess(entity) || (await mayReadStudy(entity.study))
-      if (readable && (await isPublished(entity))) yield object
-    }
-  } finally {
-    await entities.return?.()
+  const isPublished = remembering(limitCalls(rights.isPublished, statesAtOnce), (entity: Entity) => `${entity.study}\n${entity.analysisId}`)
+  const look = async ({ object, entity }: Listed): Promise<ObjectInfo | undefined> => {
+    const readable = isOpenAccess(entity) || (await mayReadStudy(entity.study))
+    return readable && (await isPublished(entity)) ? object : undefined
   }
+  for await (const visible of mapAhead(registeredObjects(objects, metadata, options), look, objectsAhead)) if (visible) yield visible
 }

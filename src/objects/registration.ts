@@ -12,8 +12,8 @@ export interface RegistrationOptions {
 export interface Registration {
   /** @throws `entity-not-found`; `analysis-state` unless UNPUBLISHED. */
   requireUploadable(objectId: string, options?: CallOptions): Promise<Entity>
-  /** @throws `entity-not-found`; `analysis-state` unless PUBLISHED. */
-  requireDownloadable(objectId: string, options?: CallOptions): Promise<Entity>
+  /** @throws `analysis-state` unless PUBLISHED. */
+  requireDownloadable(entity: Entity, options?: CallOptions): Promise<void>
   isPublished(entity: Entity, options?: CallOptions): Promise<boolean>
   /**
    * Compares with the registered file; what the catalogue does not know is not checked.
@@ -36,15 +36,17 @@ function wrongState(entity: Entity, state: AnalysisState, wanted: 'UNPUBLISHED' 
 }
 
 export function createRegistration({ metadata, legacyMode = false }: RegistrationOptions): Registration {
-  const requireState = async (objectId: string, wanted: 'UNPUBLISHED' | 'PUBLISHED', options?: CallOptions): Promise<Entity> => {
-    const entity = await metadata.entity(objectId, options)
+  const requireState = async (entity: Entity, wanted: 'UNPUBLISHED' | 'PUBLISHED', options?: CallOptions): Promise<void> => {
     const state = legacyMode ? wanted : await metadata.analysisState(entity, options)
-    if (state === wanted) return entity
-    throw wrongState(entity, state, wanted)
+    if (state !== wanted) throw wrongState(entity, state, wanted)
   }
   return {
-    requireUploadable: (objectId, options) => requireState(objectId, 'UNPUBLISHED', options),
-    requireDownloadable: (objectId, options) => requireState(objectId, 'PUBLISHED', options),
+    async requireUploadable(objectId, options) {
+      const entity = await metadata.entity(objectId, options)
+      await requireState(entity, 'UNPUBLISHED', options)
+      return entity
+    },
+    requireDownloadable: (entity, options) => requireState(entity, 'PUBLISHED', options),
     isPublished: async (entity, options) => legacyMode || (await metadata.analysisState(entity, options)) === 'PUBLISHED',
     async requireAsRegistered(entity, wanted, options) {
       const file = await metadata.file(entity, options)

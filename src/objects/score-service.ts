@@ -63,6 +63,15 @@ async function isAllowed(authorized: Promise<unknown>): Promise<boolean> {
   }
 }
 
+/** The result of one call, however often it is asked for. */
+function once<Result>(call: () => Promise<Result>): () => Promise<Result> {
+  let asked: Promise<Result> | undefined
+  return () => {
+    asked ??= call()
+    return asked
+  }
+}
+
 function createCaller(parts: ServiceParts, token: string | undefined) {
   const { authorizer } = parts
   const requireObject = async (objectId: string, options?: CallOptions): Promise<void> => {
@@ -74,9 +83,15 @@ function createCaller(parts: ServiceParts, token: string | undefined) {
     )
   }
   return {
-    async requireRight(action: 'upload' | 'download', objectId: string, options?: CallOptions): Promise<void> {
+    async requireUpload(objectId: string, options?: CallOptions): Promise<void> {
       await requireObject(objectId, options)
-      await authorizer.authorize({ token, action, objectId }, options)
+      await authorizer.authorize({ token, action: 'upload', objectId }, options)
+    },
+    async requireDownload(objectId: string, options?: CallOptions): Promise<void> {
+      await requireObject(objectId, options)
+      const entity = once(() => parts.metadata.entity(objectId, options))
+      await authorizer.authorize({ token, action: 'download', objectId, entity }, options)
+      await parts.registration.requireDownloadable(await entity(), options)
     },
     mayReadStudy: (study: string, options?: CallOptions) => isAllowed(authorizer.authorize({ token, action: 'download', study }, options)),
     /**
@@ -88,7 +103,7 @@ function createCaller(parts: ServiceParts, token: string | undefined) {
       if (await isAllowed(authorizer.authorize({ token, action: 'download' }, options))) return
       const entity = await parts.metadata.entity(objectId, options)
       if (await parts.registration.isPublished(entity, options)) {
-        await authorizer.authorize({ token, action: 'download', objectId }, options)
+        await authorizer.authorize({ token, action: 'download', objectId, entity: async () => entity }, options)
         return
       }
       const { study } = entity
@@ -111,40 +126,39 @@ async function* listFor(parts: ServiceParts, token: string | undefined, options?
 }
 
 function createApi(parts: ServiceParts, token: string | undefined): ScoreApi {
-  const { authorizer, uploads, downloads, registration, backend } = parts
+  const { authorizer, uploads, downloads, backend } = parts
   const caller = createCaller(parts, token)
   return {
     async openUpload(request, options) {
-      await caller.requireRight('upload', request.objectId, options)
+      await caller.requireUpload(request.objectId, options)
       return uploads.open(request, options)
     },
     async resumeUpload(request, options) {
-      await caller.requireRight('upload', request.objectId, options)
+      await caller.requireUpload(request.objectId, options)
       return uploads.resume(request, options)
     },
     async finalizePart(upload, receipt, options) {
-      await caller.requireRight('upload', upload.objectId, options)
+      await caller.requireUpload(upload.objectId, options)
       await uploads.finalizePart(upload, receipt, options)
     },
     async deletePart(upload, partNumber, options) {
-      await caller.requireRight('upload', upload.objectId, options)
+      await caller.requireUpload(upload.objectId, options)
       await uploads.deletePart(upload, partNumber, options)
     },
     async finalizeUpload(upload, options) {
-      await caller.requireRight('upload', upload.objectId, options)
+      await caller.requireUpload(upload.objectId, options)
       await uploads.finalize(upload, options)
     },
     async cancelUpload(objectId, options) {
-      await caller.requireRight('upload', objectId, options)
+      await caller.requireUpload(objectId, options)
       await uploads.cancel(objectId, options)
     },
     async objectExists(objectId, options) {
-      await caller.requireRight('upload', objectId, options)
+      await caller.requireUpload(objectId, options)
       return uploads.exists(objectId, options)
     },
     async downloadSpec(query, options) {
-      await caller.requireRight('download', query.objectId, options)
-      await registration.requireDownloadable(query.objectId, options)
+      await caller.requireDownload(query.objectId, options)
       return downloads.spec(query, options)
     },
     async describeObject(objectId, options) {
@@ -152,8 +166,7 @@ function createApi(parts: ServiceParts, token: string | undefined): ScoreApi {
       return downloads.describe(objectId, options)
     },
     async objectUrl(objectId, options) {
-      await caller.requireRight('download', objectId, options)
-      await registration.requireDownloadable(objectId, options)
+      await caller.requireDownload(objectId, options)
       return downloads.url(objectId, options)
     },
     listObjects: (options) => listFor(parts, token, options),

@@ -1,8 +1,9 @@
-import { mkdtemp, readdir, rm, utimes } from 'node:fs/promises'
+import { copyFile, mkdtemp, readdir, rm, utimes } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { createLocalBackend, type LocalBackend } from '../../../src/index.ts'
+import { recordSuffix } from '../../../src/storage/local/key-path.ts'
 import { suite } from '../../support/suite.ts'
 
 const address = { bucket: 'state', key: 'data/object.meta' }
@@ -46,21 +47,33 @@ suite('local store, small files that are remembered', (test) => {
     assert.is(await backend.head(address), undefined)
   })
 
+  async function putInParts(to: typeof address, text: string): Promise<void> {
+    const stranger = createLocalBackend({ folder, publicUrl: 'http://h', signingKey, durable: false })
+    const multipart = await stranger.createMultipart(to)
+    const bytes = (async function* () {
+      yield new Uint8Array(Buffer.from(text))
+    })()
+    const part = await stranger.writePart(multipart, { number: 1, size: text.length, bytes })
+    await stranger.completeMultipart(multipart, [part])
+  }
+
   test('a multipart object that takes its place is seen at once, though the small file is remembered', async () => {
     await put('plain')
-    assert.is(await readText(backend), 'plain')
-    assert.is(await readText(backend), 'plain')
-    const stranger = createLocalBackend({ folder, publicUrl: 'http://h', signingKey, durable: false })
-    const multipart = await stranger.createMultipart(address)
-    const body = (async function* () {
-      yield new Uint8Array(Buffer.from('in parts'))
-    })()
-    const part = await stranger.writePart(multipart, { number: 1, size: 8, bytes: body })
-    await stranger.completeMultipart(multipart, [part])
+    for (let times = 0; times < 2; times++) assert.is(await readText(backend), 'plain')
+    await putInParts(address, 'in parts')
     assert.is(await readText(backend), 'in parts')
-    await stranger.delete(address)
+    await backend.delete(address)
     await put('again')
     assert.is(await readText(backend), 'again')
+  })
+
+  test('so is one whose maker died before it removed the small file', async () => {
+    await put('plain')
+    for (let times = 0; times < 2; times++) assert.is(await readText(backend), 'plain')
+    await putInParts({ ...address, key: 'data/other.meta' }, 'in parts')
+    const data = join(folder, 'state', 'data')
+    await copyFile(join(data, `other.meta${recordSuffix}`), join(data, `object.meta${recordSuffix}`))
+    assert.is(await readText(backend), 'in parts')
   })
 
   test('ETag, size and ranges are those of the file, and a reader cannot change what is remembered', async () => {
