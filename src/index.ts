@@ -23,14 +23,18 @@ export { createUmaVerifier, type UmaVerifierOptions } from './auth/uma-verifier.
 export { type ByteSource, readBytes } from './bytes/byte-source.ts'
 export { type CachedSourceOptions, createCachedSource } from './bytes/cached-source.ts'
 export { createFileSource } from './bytes/file-source.ts'
-export { createHttpSource, type HttpSourceOptions, type SignedUrl } from './bytes/http-source.ts'
+export { createHttpSource, type HttpSourceOptions } from './bytes/http-source.ts'
 export { createMemorySource } from './bytes/memory-source.ts'
+export type { ObjectSource, ObjectVersion } from './bytes/object-source.ts'
+export type { PageCacheOptions, PageCacheStatistics } from './bytes/page-cache.ts'
+export type { SignedUrl } from './bytes/signed-ranges.ts'
 // client
 export { createScoreClient, type ScoreClientOptions } from './client/score-client.ts'
 // compose
 export { type ConfigDocument, type ConfigText, parseConfigText, profilesMatch, resolvePlaceholders } from './compose/config-text.ts'
 export { loadOrCreateToken } from './compose/data-folder.ts'
 export { type EmbeddedOptions, type EmbeddedScore, openEmbeddedScore } from './compose/embedded.ts'
+export { createObjectOpener, type ObjectOpener, type ObjectOpenerOptions } from './compose/object-opener.ts'
 export {
   createObjectSource,
   type ObjectReads,
@@ -57,7 +61,7 @@ export {
 export type { ByteRange } from './core/byte-range.ts'
 export type { CallOptions } from './core/call-options.ts'
 export { isScoreError, type ProblemCode, problems, ScoreError, toScoreError } from './core/errors.ts'
-export type { ObjectSpec, Part, PartReceipt, SignedPart, UploadProgress, UploadRef } from './core/object-spec.ts'
+export type { ObjectSpec, Part, PartDialect, PartReceipt, SignedPart, UploadProgress, UploadRef } from './core/object-spec.ts'
 export { type PartPlanOptions, planParts } from './core/part-plan.ts'
 export { type PoolOptions, runPool } from './core/pool.ts'
 export type { ProgressEvent, ProgressSink } from './core/progress.ts'
@@ -131,7 +135,7 @@ export {
   type MountStatistics,
 } from './mount/fuse-mount.ts'
 export { defaultMountLimits, type MountLimits } from './mount/open-files.ts'
-export type { OpenObject } from './mount/shared-sources.ts'
+export type { OpenObject, OpenObjectOptions } from './mount/shared-sources.ts'
 export type { TreeLayout } from './mount/tree-layout.ts'
 export type { FileNode, FolderNode, RenamedFile, TreeNode, TreeObject } from './mount/tree-node.ts'
 export type { LeftOut, ObjectSelection, TreeObjectsDependencies } from './mount/tree-objects.ts'
@@ -218,6 +222,8 @@ export type {
 export { createPartTransport, type PartTransportOptions } from './transfer/transport/create-part-transport.ts'
 // wire
 export {
+  blocksDialect,
+  directSpecToJson,
   type ExternalUrl,
   externalUrlToJson,
   objectInfoToJson,

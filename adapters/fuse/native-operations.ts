@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { type FileAttributes, type FuseMount, isScoreError } from '../../src/index.ts'
+import { type ByteRange, type FileAttributes, type FuseMount, isScoreError } from '../../src/index.ts'
 import type { Answers } from './answers.ts'
 import type { NativeOperations, NativeStat } from './fuse-native-library.ts'
 
@@ -34,6 +34,15 @@ function nativeStat(attributes: FileAttributes, options: NativeOperationsOptions
   }
 }
 
+/** What goes wrong here is told by the slower way, which is taken then. */
+function isAtHand(mount: FuseMount, file: number, range: ByteRange, take: (pieces: readonly Uint8Array[]) => void): boolean {
+  try {
+    return mount.readNow(file, range, take)
+  } catch {
+    return false
+  }
+}
+
 /**
  * The mount as the handlers of fuse-native. No handler throws, none answers twice or late, and what is answered is always a
  * number: anything else ends the process, or leaves a program waiting that cannot be killed.
@@ -63,17 +72,28 @@ export function nativeOperations(options: NativeOperationsOptions): NativeOperat
         if (!answer.alive()) await mount.release(file)
         return file
       }),
-    read: (path, file, buffer, length, position, reply) =>
+    read(path, file, buffer, length, position, reply) {
+      const range = { start: position, end: position + length }
+      // What is in memory needs no promise and no timer: this is most of a reading in order.
+      let at = 0
+      const take = (pieces: readonly Uint8Array[]): void => {
+        for (const piece of pieces) {
+          buffer.set(piece, at)
+          at += piece.length
+        }
+      }
+      if (isAtHand(mount, file, range, take)) return reply(at)
       handle<number>(
         'read',
         path,
         (error, count) => reply(error === 0 ? (count ?? 0) : error),
         async (answer) => {
-          const bytes = await mount.read(file, { start: position, end: position + length })
+          const bytes = await mount.read(file, range)
           if (answer.alive()) buffer.set(bytes)
           return bytes.length
         },
-      ),
+      )
+    },
     release: (path, file, reply) =>
       handle<void>(
         'release',

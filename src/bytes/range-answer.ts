@@ -3,13 +3,7 @@ import { type ByteRange, parseContentRange } from '../core/byte-range.ts'
 import { ScoreError } from '../core/errors.ts'
 import { redactText } from '../core/redact.ts'
 import { parseRetryAfter } from '../http/retry-after.ts'
-
-/** Which bytes an answer is of. */
-export interface ObjectVersion {
-  readonly size: number
-  readonly etag?: string
-  readonly modified?: string
-}
+import type { ObjectVersion } from './object-source.ts'
 
 export interface AnsweredRange {
   readonly range: ByteRange

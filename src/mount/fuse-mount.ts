@@ -1,3 +1,4 @@
+import { createPageCache, type PageCacheOptions, type PageCacheStatistics } from '../bytes/page-cache.ts'
 import type { ByteRange } from '../core/byte-range.ts'
 import type { CallOptions } from '../core/call-options.ts'
 import { type ProblemCode, ScoreError } from '../core/errors.ts'
@@ -5,11 +6,13 @@ import { createCallTally } from './call-tally.ts'
 import type { FileTree } from './file-tree.ts'
 import { createOpenFiles, defaultMountLimits, type MountLimits } from './open-files.ts'
 import type { OpenObject } from './shared-sources.ts'
-import type { FileNode, FolderNode, TreeNode } from './tree-node.ts'
+import type { FileNode, FolderNode, TreeNode, TreeObject } from './tree-node.ts'
 
 export interface FuseMountOptions {
   readonly tree: Pick<FileTree, 'lookup' | 'report'>
   readonly open: OpenObject
+  /** Memory for what was read and what is read ahead, of all files together, and how it is filled. */
+  readonly cache?: Omit<PageCacheOptions, 'now'>
   readonly limits?: Partial<MountLimits>
   /** Clock in ms since 1970; default the system's. */
   readonly now?: () => number
@@ -60,6 +63,7 @@ export interface MountStatistics {
   readonly bytesRead: number
   /** Calls that failed, by code. */
   readonly failures: Readonly<Partial<Record<ProblemCode, number>>>
+  readonly cache: PageCacheStatistics
 }
 
 /**
@@ -88,6 +92,13 @@ export interface FuseMount {
    *   that was opened; `unavailable` for anything else on the way, a URL that was refused included.
    */
   read(handle: number, range: ByteRange, options?: CallOptions): Promise<Uint8Array>
+  /**
+   * As {@link FuseMount.read}, when all of it is in memory: `use` is given it in pieces that hold until it returns.
+   *
+   * @returns false when it is not; `use` was not called then.
+   * @throws `not-open`, `invalid-range`.
+   */
+  readNow(handle: number, range: ByteRange, use: (pieces: readonly Uint8Array[]) => void): boolean
   /** @throws `not-open`. */
   release(handle: number, options?: CallOptions): Promise<void>
   statfs(options?: CallOptions): Promise<FileSystemStatus>
@@ -100,6 +111,15 @@ export interface FuseMount {
 
 const readBlockBytes = 1024 * 1024
 
+/** Data and the extension of the index that its readers look for. Of a small file the index would cost more than it gives. */
+const dataWithIndex: readonly (readonly [data: RegExp, extension: string])[] = [
+  [/\.bam$/i, 'bai'],
+  [/\.cram$/i, 'crai'],
+  [/\.vcf\.b?gz$/i, 'tbi'],
+  [/\.bcf$/i, 'csi'],
+]
+const smallestIndexed = 1024 * 1024
+
 function attributesOf(node: TreeNode): FileAttributes {
   if (node.kind === 'folder') {
     const { inode, modified, folders } = node
@@ -110,11 +130,13 @@ function attributesOf(node: TreeNode): FileAttributes {
   return { kind: 'file', size, modified, permissions: 0o444, inode: node.inode, links: 1, blocks, blockSize: readBlockBytes }
 }
 
-/** A mount over a tree; `open` gives the bytes of an object, and what bounds their cache. */
+/** A mount over a tree; `open` gives the bytes of an object.
+ * @throws `invalid-configuration` for a cache of less than 1 MiB. */
 export function createFuseMount(options: FuseMountOptions): FuseMount {
   const { tree, now = Date.now } = options
   const limits = { ...defaultMountLimits, ...options.limits }
-  const files = createOpenFiles(options.open, limits)
+  const cache = createPageCache({ ...options.cache, now })
+  const files = createOpenFiles({ open: options.open, cache, limits })
   const tally = createCallTally(now)
   const folderAt = (path: string): FolderNode => {
     const node = tree.lookup(path)
@@ -126,6 +148,13 @@ export function createFuseMount(options: FuseMountOptions): FuseMount {
     if (node.kind === 'file') return node
     throw new ScoreError('is-a-folder', `'${path}' is a folder; files can be read`)
   }
+  const indexOf = (path: string, { object }: FileNode): TreeObject | undefined => {
+    const [, extension] = dataWithIndex.find(([data]) => data.test(object.fileName)) ?? []
+    if (extension === undefined || object.size < smallestIndexed) return undefined
+    const slash = path.lastIndexOf('/')
+    const index = folderAt(path.slice(0, slash)).find(`${path.slice(slash + 1)}.${extension}`)
+    return index?.kind === 'file' ? index.object : undefined
+  }
   return {
     limits,
     getattr: (path) => tally.track(async () => attributesOf(tree.lookup(path))),
@@ -135,7 +164,15 @@ export function createFuseMount(options: FuseMountOptions): FuseMount {
         const folder = folderAt(path)
         return folder.names.map((name) => ({ name, attributes: attributesOf(folder.find(name) as TreeNode) }))
       }),
-    open: (path, call) => tally.track(async () => files.open(fileAt(path), call)),
+    open: (path, call) =>
+      tally.track(async () => {
+        const node = fileAt(path)
+        // Whoever reads a region of it reads its index first: that is here by then.
+        const index = indexOf(path, node)
+        if (index) files.warm(index)
+        return files.open(node, call)
+      }),
+    readNow: files.readNow,
     read: (handle, range, call) => tally.track(() => files.read(handle, range, call)),
     release: (handle) => tally.track(() => files.release(handle)),
     statfs: () =>
@@ -149,8 +186,11 @@ export function createFuseMount(options: FuseMountOptions): FuseMount {
       }),
     statistics() {
       const { files: openFiles, sources: openSources, reads, bytesRead } = files.count()
-      return { ...tally.told(), openFiles, openSources, reads, bytesRead }
+      return { ...tally.told(), openFiles, openSources, reads, bytesRead, cache: cache.statistics() }
     },
-    close: () => files.close(),
+    async close() {
+      await files.close()
+      cache.close()
+    },
   }
 }

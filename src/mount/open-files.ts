@@ -1,6 +1,5 @@
 import { setMaxListeners } from 'node:events'
-import type { ByteSource } from '../bytes/byte-source.ts'
-import { readBytes } from '../bytes/byte-source.ts'
+import type { CachedObject, ObjectReader, PageCache } from '../bytes/page-cache.ts'
 import type { ByteRange } from '../core/byte-range.ts'
 import type { CallOptions } from '../core/call-options.ts'
 import { problems, ScoreError, toScoreError } from '../core/errors.ts'
@@ -21,7 +20,7 @@ export const defaultMountLimits: MountLimits = { callMs: 30_000, openFiles: 65_5
 
 interface OpenFile {
   readonly node: FileNode
-  readonly source: ByteSource
+  readonly reader: ObjectReader
 }
 
 /** Files by handle. Errors as in `FuseMount`. */
@@ -29,6 +28,9 @@ export interface OpenFiles {
   open(node: FileNode, options?: CallOptions): Promise<number>
   nodeOf(handle: number): FileNode
   read(handle: number, range: ByteRange, options?: CallOptions): Promise<Uint8Array>
+  readNow(handle: number, range: ByteRange, use: (pieces: readonly Uint8Array[]) => void): boolean
+  /** Has an object opened and begins to fetch what of it every reader wants; failures are left to those who open it. */
+  warm(object: TreeObject): void
   release(handle: number): Promise<void>
   close(): Promise<void>
   count(): { readonly files: number; readonly sources: number; readonly reads: number; readonly bytesRead: number }
@@ -44,9 +46,10 @@ function narrowed(error: unknown, errnos: readonly string[]): ScoreError {
   return new ScoreError('unavailable', problem.message, { cause: problem })
 }
 
-function requireRange(range: ByteRange): void {
-  const { start, end } = range
-  if (Number.isSafeInteger(start) && Number.isSafeInteger(end) && start >= 0 && start <= end) return
+/** @throws `invalid-range` */
+function withinFile({ start, end }: ByteRange, size: number): ByteRange {
+  if (Number.isSafeInteger(start) && Number.isSafeInteger(end) && start >= 0 && start <= end)
+    return { start: Math.min(start, size), end: Math.min(end, size) }
   throw new ScoreError('invalid-range', `bytes ${start} to ${end} are no range of a file`)
 }
 
@@ -60,12 +63,18 @@ function createHandles(inUse: (handle: number) => boolean): () => number {
   }
 }
 
-export function createOpenFiles(openObject: OpenObject, limits: MountLimits): OpenFiles {
+export interface OpenFilesOptions {
+  readonly open: OpenObject
+  readonly cache: PageCache
+  readonly limits: MountLimits
+}
+
+export function createOpenFiles({ open: openObject, cache, limits }: OpenFilesOptions): OpenFiles {
   const { callMs } = limits
   const closing = new AbortController()
   // As many calls listen as there are under way.
   setMaxListeners(0, closing.signal)
-  const sources = createSharedSources(openObject, { maximumIdle: limits.idleSources, openMs: callMs, signal: closing.signal })
+  const sources = createSharedSources(openObject, { cache, maximumIdle: limits.idleSources, openMs: callMs, signal: closing.signal })
   const files = new Map<number, OpenFile>()
   const nextHandle = createHandles((handle) => files.has(handle))
   let opening = 0
@@ -77,7 +86,7 @@ export function createOpenFiles(openObject: OpenObject, limits: MountLimits): Op
     if (file) return file
     throw new ScoreError('not-open', `${handle} is no handle of an open file`)
   }
-  const acquire = async (object: TreeObject, call?: CallOptions): Promise<ByteSource> => {
+  const acquire = async (object: TreeObject, call?: CallOptions): Promise<CachedObject> => {
     const acquired = sources.acquire(object)
     try {
       return await withinTime(callMs, `opening object ${object.objectId}`, () => acquired, signalsOf(call))
@@ -96,9 +105,10 @@ export function createOpenFiles(openObject: OpenObject, limits: MountLimits): Op
         throw new ScoreError('too-many-open', `${limits.openFiles} files are open; close some, or raise the limit of the mount`)
       opening += 1
       try {
-        const source = await acquire(node.object, call)
+        const cached = await acquire(node.object, call)
+        cached.warm()
         const handle = nextHandle()
-        files.set(handle, { node, source })
+        files.set(handle, { node, reader: cached.reader() })
         return handle
       } finally {
         opening -= 1
@@ -106,14 +116,13 @@ export function createOpenFiles(openObject: OpenObject, limits: MountLimits): Op
     },
     nodeOf: (handle) => fileOf(handle).node,
     async read(handle, range, call) {
-      const { node, source } = fileOf(handle)
+      const { node, reader } = fileOf(handle)
       const { object } = node
-      requireRange(range)
-      const wanted = { start: Math.min(range.start, object.size), end: Math.min(range.end, object.size) }
+      const wanted = withinFile(range, object.size)
       if (wanted.start === wanted.end) return new Uint8Array(0)
       const what = `reading bytes ${wanted.start} to ${wanted.end} of object ${object.objectId}`
       try {
-        const bytes = await withinTime(callMs, what, (inner) => readBytes(source, wanted, inner), signalsOf(call))
+        const bytes = await withinTime(callMs, what, (inner) => reader.read(wanted, inner), signalsOf(call))
         reads += 1
         bytesRead += bytes.length
         return bytes
@@ -121,9 +130,28 @@ export function createOpenFiles(openObject: OpenObject, limits: MountLimits): Op
         throw narrowed(error, readErrnos)
       }
     },
+    readNow(handle, range, use) {
+      const { node, reader } = fileOf(handle)
+      const wanted = withinFile(range, node.object.size)
+      const done = wanted.start === wanted.end || reader.readNow(wanted, use)
+      if (wanted.start === wanted.end) use([])
+      if (!done) return false
+      reads += 1
+      bytesRead += wanted.end - wanted.start
+      return true
+    },
+    warm(object) {
+      const opened = sources.acquire(object).then((cached) => {
+        cached.warm()
+        return sources.release(object)
+      })
+      opened.catch(() => undefined)
+    },
     async release(handle) {
-      const { object } = fileOf(handle).node
+      const { node, reader } = fileOf(handle)
+      const { object } = node
       files.delete(handle)
+      reader.close()
       await withinTime(callMs, `closing object ${object.objectId}`, () => sources.release(object), [])
     },
     async close() {

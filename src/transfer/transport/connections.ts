@@ -2,9 +2,9 @@ import type { ClientRequest, Agent as HttpAgent, IncomingMessage } from 'node:ht
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Network } from '../../http/network.ts'
+import { keepReadBuffers } from '../../http/read-buffers.ts'
 import type { RequestTarget } from '../../http/request-target.ts'
 import { createRequester } from '../../http/requester.ts'
-import { keepReadBuffers } from './read-buffers.ts'
 
 /** Idle connections are closed after this time: some servers close theirs after 5 s, and a request would run into it. */
 const idleMs = 4000

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { Agent, createServer, type IncomingMessage, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import * as assert from 'uvu/assert'
-import { keepReadBuffers } from '../../src/transfer/transport/read-buffers.ts'
+import { keepReadBuffers } from '../../src/http/read-buffers.ts'
 import { suite } from '../support/suite.ts'
 
 const body = Buffer.alloc(8 * 1024 * 1024)
