@@ -48,15 +48,27 @@ export function hasStudyScope(policy: ScopePolicy, right: Right, scopes: Readonl
   return holds(scopes, `${prefix}${study}${suffix}`, right)
 }
 
+type RecordOfAccess = { readonly objectId: string; readonly access: string }
+
 /**
- * Whether everyone may read the object, without any token. Nothing, an empty text and the word `null` count as controlled.
+ * What a record's access comes to: nothing, an empty text and the word `null` count as controlled.
+ *
+ * @returns `undefined` for another word than `open` or `controlled`, which gives nobody but the system anything.
+ */
+export function accessOf({ access }: RecordOfAccess): 'open' | 'controlled' | undefined {
+  const word = access.toLowerCase()
+  if (word === 'open' || word === 'controlled') return word
+  return word === '' || access === 'null' ? 'controlled' : undefined
+}
+
+/**
+ * Whether everyone may read the object, without any token.
  *
  * @throws `invalid-request` when the catalogue says another word than `open` or `controlled`.
  */
-export function isOpenAccess(entity: { readonly objectId: string; readonly access: string }): boolean {
-  const word = entity.access.toLowerCase()
-  if (word === 'open') return true
-  if (word === 'controlled' || word === '' || entity.access === 'null') return false
+export function isOpenAccess(entity: RecordOfAccess): boolean {
+  const access = accessOf(entity)
+  if (access !== undefined) return access === 'open'
   throw new ScoreError(
     'invalid-request',
     `the catalogue gives object ${entity.objectId} the access '${entity.access}', which is neither 'open' nor 'controlled'; mend its record`,

@@ -1,5 +1,5 @@
 import type { ObjectInfo } from '../api/score-api.ts'
-import { isOpenAccess } from '../auth/scope-policy.ts'
+import { accessOf } from '../auth/scope-policy.ts'
 import type { CallOptions } from '../core/call-options.ts'
 import { limitCalls, mapAhead } from '../core/pool.ts'
 import type { Entity, MetadataService } from '../metadata/metadata-service.ts'
@@ -102,7 +102,9 @@ export async function* listVisibleObjects(
   const mayReadStudy = remembering(rights.mayReadStudy, (study) => study)
   const isPublished = remembering(limitCalls(rights.isPublished, statesAtOnce), (entity: Entity) => `${entity.study}\n${entity.analysisId}`)
   const look = async ({ object, entity }: Listed): Promise<ObjectInfo | undefined> => {
-    const readable = isOpenAccess(entity) || (await mayReadStudy(entity.study))
+    const access = accessOf(entity)
+    // A record that is odd cannot be downloaded either; it must not cost everybody the list.
+    const readable = access === 'open' || (access === 'controlled' && (await mayReadStudy(entity.study)))
     return readable && (await isPublished(entity)) ? object : undefined
   }
   for await (const visible of mapAhead(registeredObjects(objects, metadata, options), look, objectsAhead)) if (visible) yield visible
