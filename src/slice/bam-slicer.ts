@@ -106,11 +106,17 @@ function noIndex(format: 'bam' | 'sam', finished: boolean): string {
 
 export function createBamSlicer(sources: BamSlicerSources, options: BamSlicerOptions = {}): BamSlicer {
   const { data } = sources
-  const { name = 'BAM input' } = options
+  const { name = 'BAM input', aheadBytes } = options
   const { headOf, indexOf, prepare } = createSlicePreparation(sources, options)
 
   const stepsOf = ({ head }: Prepared, moves: readonly BlockMove[], verify: boolean, call: CallOptions): AsyncGenerator<BlockStep> =>
-    blockSteps(data, moves, { name, size: head.size, verify, ...(call.signal && { signal: call.signal }) })
+    blockSteps(data, moves, {
+      name,
+      size: head.size,
+      verify,
+      ...(aheadBytes !== undefined && { aheadBytes }),
+      ...(call.signal && { signal: call.signal }),
+    })
 
   async function* chosen(prepared: Prepared, selection: ReadSelection): AsyncGenerator<ChosenRecord[]> {
     const { regions, spans } = prepared

@@ -21,6 +21,8 @@ export interface BlockStepOptions extends CallOptions {
   readonly size: number
   /** Inflates what is copied, only to check it. */
   readonly verify: boolean
+  /** Bound on the compressed bytes that are read ahead; default 24 MiB. */
+  readonly aheadBytes?: number
 }
 
 /** In an object, as a generator awaits what it gives. */
@@ -28,8 +30,13 @@ interface StepUnderWay {
   readonly step: Promise<BlockStep>
 }
 
-/** Runs inflated at once. */
+/** Runs inflated at once, where memory allows. */
 const inflatedAhead = 3
+const standardAheadBytes = 24 * 1024 * 1024
+const mostPieceBytes = 4 * 1024 * 1024
+const leastPieceBytes = 64 * 1024
+/** One piece is used while the others come. */
+const piecesAhead = 6
 
 async function inflateStep({ bytes, offset, frames }: BlockRun, name: string): Promise<BlockStep> {
   const blocks = await inflateRun(bytes, frames, offset, name)
@@ -71,13 +78,21 @@ async function* startSteps(moves: readonly BlockMove[], feed: CompressedFeed, op
 
 /** Fetches and inflates what the moves say, a little ahead of who takes it. @throws `invalid-format` for bad blocks. */
 export async function* blockSteps(source: ByteSource, moves: readonly BlockMove[], options: BlockStepOptions): AsyncGenerator<BlockStep> {
-  const feed = createCompressedFeed(source, rangesOfMoves(moves, options.size), options.name, options)
+  const { aheadBytes = standardAheadBytes, signal } = options
+  const pieceBytes = Math.min(mostPieceBytes, Math.max(leastPieceBytes, Math.floor(aheadBytes / piecesAhead)))
+  const feed = createCompressedFeed(source, rangesOfMoves(moves, options.size), options.name, {
+    pieceBytes,
+    aheadBytes,
+    concurrency: piecesAhead,
+    ...(signal && { signal }),
+  })
   const ahead: Promise<BlockStep>[] = []
+  const mostAhead = pieceBytes < mostPieceBytes ? 1 : inflatedAhead
   try {
     for await (const { step } of startSteps(moves, feed, options)) {
       step.catch(() => undefined)
       ahead.push(step)
-      if (ahead.length > inflatedAhead) yield await (ahead.shift() as Promise<BlockStep>)
+      if (ahead.length > mostAhead) yield await (ahead.shift() as Promise<BlockStep>)
     }
     for (const step of ahead) yield await step
   } finally {

@@ -1,7 +1,6 @@
 import { type ByteSource, readBytes } from '../bytes/byte-source.ts'
-import { type PlacedBytes, readAhead } from '../bytes/read-ahead.ts'
+import { type PlacedBytes, type ReadAheadOptions, readAhead } from '../bytes/read-ahead.ts'
 import type { ByteRange } from '../core/byte-range.ts'
-import type { CallOptions } from '../core/call-options.ts'
 import { ScoreError } from '../core/errors.ts'
 import { type BlockFrame, blockError, claimedSize, frameBlock } from '../formats/bgzf-block.ts'
 
@@ -28,7 +27,12 @@ export interface CompressedFeed {
 
 const runBytes = 1024 * 1024
 
-export function createCompressedFeed(source: ByteSource, ranges: readonly ByteRange[], name: string, options: CallOptions): CompressedFeed {
+export function createCompressedFeed(
+  source: ByteSource,
+  ranges: readonly ByteRange[],
+  name: string,
+  options: ReadAheadOptions,
+): CompressedFeed {
   const pieces = readAhead((range, call) => readBytes(source, range, call), ranges, options)
   let base = 0
   let bytes: Uint8Array = new Uint8Array(0)

@@ -1,4 +1,5 @@
 import type { BamHeader } from '../formats/bam-header.ts'
+import { freeHeaderId, headerField, parseHeaderLine } from './header-line.ts'
 
 /** Who made a slice, as told in its header. */
 export interface SliceProgram {
@@ -9,20 +10,6 @@ export interface SliceProgram {
   readonly version?: string
   /** Never give one that holds a token or a signed URL: the header goes wherever the slice goes. */
   readonly commandLine?: string
-}
-
-function field(line: string, tag: string): string | undefined {
-  return line
-    .split('\t')
-    .find((part) => part.startsWith(`${tag}:`))
-    ?.slice(tag.length + 1)
-}
-
-function freeId(wanted: string, taken: ReadonlySet<string>): string {
-  if (!taken.has(wanted)) return wanted
-  let number = 1
-  while (taken.has(`${wanted}.${number}`)) number += 1
-  return `${wanted}.${number}`
 }
 
 /** SAM separates fields by tabs and lines by newlines, with no way to write them. */
@@ -36,13 +23,14 @@ function plain(text: string): string {
  */
 export function addProgramLine(header: BamHeader, program: SliceProgram = {}): BamHeader {
   const lines = header.text.split('\n').filter((line) => line !== '')
-  const programs = lines.filter((line) => line.startsWith('@PG\t'))
-  const ids = programs.map((line) => field(line, 'ID') ?? '')
-  const followed = new Set(programs.map((line) => field(line, 'PP')))
+  const programs = lines.filter((line) => line.startsWith('@PG\t')).map(parseHeaderLine)
+  const ids = programs.map((line) => headerField(line, 'ID') ?? '')
+  const taken = new Set(ids)
+  const followed = new Set(programs.map((line) => headerField(line, 'PP')))
   const previous = ids.findLast((id) => id !== '' && !followed.has(id)) ?? ids.at(-1)
   const parts = [
     '@PG',
-    `ID:${freeId(plain(program.id ?? 'score'), new Set(ids))}`,
+    `ID:${freeHeaderId(plain(program.id ?? 'score'), (id) => taken.has(id))}`,
     `PN:${plain(program.name ?? 'score-sdk')}`,
     ...(previous ? [`PP:${previous}`] : []),
     ...(program.version ? [`VN:${plain(program.version)}`] : []),

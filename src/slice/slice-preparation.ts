@@ -23,6 +23,8 @@ export interface BamSlicerOptions {
   readonly name?: string
   /** How messages name the index; default `index of …`. */
   readonly indexName?: string
+  /** Bound on the compressed bytes that each slice reads ahead; default 24 MiB. Less, where many are read at once. */
+  readonly aheadBytes?: number
 }
 
 /** Which reads are meant. */
