@@ -1,3 +1,4 @@
+import { STATUS_CODES } from 'node:http'
 import { type ProblemCode, problems, ScoreError } from '../core/errors.ts'
 import { redactText } from '../core/redact.ts'
 import { problemHeader } from './problem-json.ts'
@@ -85,6 +86,16 @@ const advice: Readonly<Partial<Record<number, string>>> = {
   407: 'a proxy in between wants credentials',
 }
 
+/** What an answer most likely means that gives no reason, as those of the original. */
+const guesses: Readonly<Partial<Record<ProblemCode, string>>> = {
+  'analysis-state': 'its analysis seems not to be PUBLISHED, as a download needs it, or not UNPUBLISHED, as an upload does',
+}
+
+/** Whether a body says no more than the status does. */
+function isReasonPhrase(reason: string | undefined, status: number): boolean {
+  return reason === undefined || reason === STATUS_CODES[status]
+}
+
 /**
  * Makes of any answer that is no success one error with a message for people: from our server's `Score-Problem` header or
  * RFC 9457 body, the original's error JSON, a plain sentence, a proxy's web page, or nothing but a status.
@@ -100,7 +111,9 @@ export function problemFromResponse(answer: PeerAnswer, context: PeerContext): S
     )
   }
   const { reason, code: bodyCode } = readProblemBody(answer.body)
-  const said = reason ?? advice[answer.status]
+  const code = codeOf(answer, context, bodyCode)
+  const guess = isReasonPhrase(reason, answer.status) ? guesses[code] : undefined
+  const said = guess ?? reason ?? advice[answer.status]
   const message = `${context.doing}: ${context.peer} answered ${answer.status}${said === undefined ? '' : `: ${redactText(said)}`}`
-  return new ScoreError(codeOf(answer, context, bodyCode), message, options)
+  return new ScoreError(code, message, options)
 }

@@ -101,6 +101,7 @@ suite('wire/problem-from-response', (test) => {
   const original = '{"timestamp":"2026-11-24T02:11:45.866+00:00","status":400,"error":"Bad Request","path":"/upload/x"}'
   const rows: readonly (readonly [string, number, string, Readonly<Record<string, string>>, keyof typeof routes, ProblemCode, RegExp])[] = [
     ['the original’s 400 of a finalise', 400, original, {}, 'finalizeUpload', 'upload-incomplete', /400: Bad Request/],
+    ['the original’s 400 of a download', 400, original, {}, 'download', 'analysis-state', /400: its analysis seems not to be PUBLISHED/],
     ['the original’s 400 of a part', 400, original, {}, 'finalizePart', 'part-mismatch', /Bad Request/],
     ['the original’s 404 of a status', 404, original, {}, 'uploadStatus', 'upload-not-found', /./],
     [
