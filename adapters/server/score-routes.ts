@@ -1,7 +1,9 @@
 import type Router from '@koa/router'
 import type { Context } from 'koa'
 import {
+  blocksDialect,
   cutSpec,
+  directSpecToJson,
   externalUrlToJson,
   objectInfoToJson,
   objectSpecToJson,
@@ -25,6 +27,11 @@ interface Call {
 }
 
 type Handler = (call: Call) => Promise<void>
+
+/** Whether the client sends parts in whatever dialect they say. Clients of the original do not, and are given what they know. */
+function speaksDialects(ctx: Context): boolean {
+  return optionalText(ctx, 'dialect') === blocksDialect
+}
 
 async function answerDownload({ ctx, api, objectId }: Call): Promise<void> {
   const start = requiredInteger(ctx, 'offset')
@@ -67,8 +74,10 @@ const handlers: Readonly<Record<RouteName, Handler>> = {
     const size = requiredInteger(ctx, 'fileSize')
     const overwrite = optionalFlag(ctx, 'overwrite')
     const md5 = optionalText(ctx, 'md5')
-    const spec = await api.openUpload({ objectId, size, overwrite, ...(md5 === undefined ? {} : { md5 }) })
-    await answerJson(ctx, JSON.stringify(objectSpecToJson(spec)))
+    const dialects = speaksDialects(ctx)
+    const spec = await api.openUpload({ objectId, size, overwrite, direct: !dialects, ...(md5 === undefined ? {} : { md5 }) })
+    const json = spec.uploadId === spec.objectId ? directSpecToJson(spec) : objectSpecToJson(spec, { dialects })
+    await answerJson(ctx, JSON.stringify(json))
   },
   deletePart: async ({ ctx, api, objectId }) => {
     const partNumber = requiredInteger(ctx, 'partNumber')
@@ -93,7 +102,7 @@ const handlers: Readonly<Record<RouteName, Handler>> = {
   },
   uploadStatus: async ({ ctx, api, objectId }) => {
     const progress = await api.resumeUpload({ objectId, size: requiredInteger(ctx, 'fileSize') })
-    await answerJson(ctx, JSON.stringify(uploadProgressToJson(progress)))
+    await answerJson(ctx, JSON.stringify(uploadProgressToJson(progress, { dialects: speaksDialects(ctx) })))
   },
   objectExists: async ({ ctx, api, objectId }) => {
     await answerJson(ctx, String(await api.objectExists(objectId, { signal: callSignal(ctx) })))

@@ -9,6 +9,12 @@ export interface OpenUpload {
   readonly md5?: string
   /** Replace an object that exists. Default false. */
   readonly overwrite?: boolean
+  /**
+   * Where clients of the original write the object by themselves (profile `az`): one URL for the whole, whose upload id is
+   * the object's id. The service hears no more of it; the object exists once its bytes do. Elsewhere without effect.
+   * Default false.
+   */
+  readonly direct?: boolean
 }
 
 export interface DownloadQuery {

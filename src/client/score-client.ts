@@ -8,6 +8,7 @@ import { type AnswerToError, errorOfAnswer, type HttpAnswer, isWebPage } from '.
 import { createHttpClient, type HttpClient, type HttpRequest, pathSegment } from '../http/http-client.ts'
 import type { TokenSource } from '../http/http-exchange.ts'
 import {
+  blocksDialect,
   externalUrlFromJson,
   objectInfoFromJson,
   objectSpecFromJson,
@@ -126,7 +127,7 @@ type UploadCalls = Pick<
   'openUpload' | 'resumeUpload' | 'finalizePart' | 'deletePart' | 'finalizeUpload' | 'cancelUpload' | 'objectExists'
 >
 
-function createUploadCalls(caller: Caller): UploadCalls {
+function createUploadCalls(caller: Caller, dialect: DialectQuery): UploadCalls {
   const objectExists = async (objectId: string, options?: CallOptions): Promise<boolean> => {
     const doing = `looking for object ${objectId}`
     const text = (await caller.text({ route: 'objectExists', objectId, doing }, options)).trim().toLowerCase()
@@ -142,7 +143,7 @@ function createUploadCalls(caller: Caller): UploadCalls {
       requireUploadable(request)
       const { objectId, size, md5, overwrite = false } = request
       const doing = `starting the upload of object ${objectId}`
-      const query = { fileSize: size, overwrite, md5 }
+      const query = { fileSize: size, overwrite, md5, ...(await dialect(options)) }
       try {
         const answer = await caller.json({ route: 'openUpload', objectId, query, doing, timeoutSeconds: slowTimeoutSeconds }, options)
         const spec = signedSpecFromJson(answer, doing)
@@ -159,7 +160,8 @@ function createUploadCalls(caller: Caller): UploadCalls {
     },
     async resumeUpload({ objectId, size }, options) {
       const doing = `looking for an upload of object ${objectId} in progress`
-      const answer = await caller.json({ route: 'uploadStatus', objectId, query: { fileSize: size }, doing }, options)
+      const query = { fileSize: size, ...(await dialect(options)) }
+      const answer = await caller.json({ route: 'uploadStatus', objectId, query, doing }, options)
       const progress = uploadProgressFromJson(answer, doing)
       requireSame(objectId, progress, doing)
       return progress
@@ -182,7 +184,39 @@ function createUploadCalls(caller: Caller): UploadCalls {
   }
 }
 
-type ReadCalls = Omit<ScoreApi, keyof UploadCalls>
+type Profile = ScoreApi['profile']
+
+function createProfile(caller: Caller): Profile {
+  return async (options) => {
+    try {
+      const doing = 'asking which store the service speaks to'
+      // Only `az` speaks otherwise; whatever else a service calls itself, its URLs are S3's.
+      return (await caller.text({ route: 'profile', doing, errorOf: profileUntold }, options)).trim().toLowerCase() === 'az' ? 'az' : 's3'
+    } catch (error) {
+      if (isScoreError(error, 'object-not-found')) return 's3'
+      throw error
+    }
+  }
+}
+
+/** Said to a service with Azure behind it alone: parts are sent as their dialect says. */
+type DialectQuery = (options: CallOptions | undefined) => Promise<{ readonly dialect?: string }>
+
+/** Both from one question, where it was asked before: a service does not change its store. */
+function createProfileCalls(caller: Caller): { readonly profile: Profile; readonly dialect: DialectQuery } {
+  const ask = createProfile(caller)
+  let known: 's3' | 'az' | undefined
+  const profile: Profile = async (options) => {
+    known = await ask(options)
+    return known
+  }
+  return {
+    profile,
+    dialect: async (options) => ((known ?? (await profile(options))) === 'az' ? { dialect: blocksDialect } : {}),
+  }
+}
+
+type ReadCalls = Omit<ScoreApi, keyof UploadCalls | 'profile'>
 
 function createReadCalls(caller: Caller, now: () => number): ReadCalls {
   return {
@@ -224,16 +258,6 @@ function createReadCalls(caller: Caller, now: () => number): ReadCalls {
       if (isAddress(url)) return url
       throw new ScoreError('invalid-format', `${doing}: the service answered with no URL; is ${caller.http.baseUrl} a Score service?`)
     },
-    async profile(options) {
-      try {
-        const doing = 'asking which store the service speaks to'
-        // Only `az` speaks otherwise; whatever else a service calls itself, its URLs are S3's.
-        return (await caller.text({ route: 'profile', doing, errorOf: profileUntold }, options)).trim().toLowerCase() === 'az' ? 'az' : 's3'
-      } catch (error) {
-        if (isScoreError(error, 'object-not-found')) return 's3'
-        throw error
-      }
-    },
   }
 }
 
@@ -248,5 +272,6 @@ function createReadCalls(caller: Caller, now: () => number): ReadCalls {
  */
 export function createScoreClient(options: ScoreClientOptions): ScoreApi {
   const caller = createCaller(options)
-  return { ...createUploadCalls(caller), ...createReadCalls(caller, options.now ?? Date.now) }
+  const { profile, dialect } = createProfileCalls(caller)
+  return { ...createUploadCalls(caller, dialect), ...createReadCalls(caller, options.now ?? Date.now), profile }
 }

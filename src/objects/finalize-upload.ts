@@ -53,6 +53,11 @@ function hasOtherPartCount(stat: ObjectStat, spec: ObjectSpec): boolean {
   return count !== undefined && Number(count) !== spec.parts.length
 }
 
+/** Whether the object's ETag proves that it was joined of just these parts. */
+function isOfParts(stat: ObjectStat | undefined, receipts: readonly PartReceipt[]): boolean {
+  return stat?.etag === multipartEtag(receipts.map((receipt) => receipt.etag))
+}
+
 /**
  * Whether the bytes at the object's place are those of an upload that the store no longer knows: size and number of parts
  * fit, and either the ETag proves it or no newer upload has left its `.meta` there since.
@@ -66,7 +71,9 @@ async function isJoined(
   const { backend, layout } = context
   const stat = await backend.head(layout.data(spec.objectId)[0], options)
   if (!stat || stat.size !== spec.size || hasOtherPartCount(stat, spec)) return false
-  if (stat.etag === multipartEtag(receipts.map((receipt) => receipt.etag))) return true
+  // Where clients write objects by themselves, the bytes themselves say which upload they are of.
+  if (backend.presignObjectWrite !== undefined) return stat.uploadId === spec.uploadId
+  if (isOfParts(stat, receipts)) return true
   const metaStat = await backend.head(layout.meta(spec.objectId)[0], options)
   return !metaStat || metaStat.lastModified < stat.lastModified
 }
@@ -81,7 +88,13 @@ async function seal(context: FinalizeContext, upload: UploadRef, spec: ObjectSpe
  * Joins the parts. An older object's `.meta` goes first: nobody shall read new bytes with old MD5s (score-server.md
  * 10.B5); it comes back when the join is refused.
  */
-async function join(context: FinalizeContext, upload: UploadRef, parts: HeldParts, options?: CallOptions): Promise<void> {
+async function join(
+  context: FinalizeContext,
+  upload: UploadRef,
+  { md5 }: ObjectSpec,
+  parts: HeldParts,
+  options?: CallOptions,
+): Promise<void> {
   const { backend, layout } = context
   const multipart = { ...layout.data(upload.objectId)[0], uploadId: upload.uploadId }
   const receipts = [...parts.held.values()].sort((left, right) => left.number - right.number)
@@ -92,7 +105,7 @@ async function join(context: FinalizeContext, upload: UploadRef, parts: HeldPart
     await backend.completeMultipart(
       multipart,
       receipts.map(({ number, etag }) => ({ number, etag })),
-      { ...options, ifAbsent: parts.fresh },
+      { ...options, ifAbsent: parts.fresh, ...(md5 === undefined ? {} : { md5 }) },
     )
   } catch (error) {
     if (before !== undefined && isScoreError(error, 'part-mismatch', 'object-exists')) await backend.put(meta, Buffer.from(before), options)
@@ -119,13 +132,16 @@ async function joinAndSeal(
   requireAllHeld(spec, parts.held)
   await context.registration.requireUploadable(upload.objectId, options)
   try {
-    await join(context, upload, parts, options)
+    await join(context, upload, spec, parts, options)
   } catch (error) {
     if (!isScoreError(error, 'upload-not-found', 'object-exists')) throw error
     const multipart = { ...context.layout.data(upload.objectId)[0], uploadId: upload.uploadId }
     const again = await reconcileParts({ ...context, multipart }, upload, spec, options)
-    if (!('gone' in again)) throw error
-    return false
+    if ('gone' in again) return false
+    // Swift keeps the parts of an upload that it has joined: then an object of just these parts is what tells.
+    const receipts = [...parts.held.values()].sort((left, right) => left.number - right.number)
+    if (isOfParts(await context.backend.head(multipart, options), receipts)) return false
+    throw error
   }
   await seal(context, upload, withMd5s(spec, parts.held.values()), options)
   return true

@@ -7,7 +7,7 @@ import { createUploadJournal } from './upload-journal.ts'
 
 /** What a catalogue asks before it publishes. */
 export interface ObjectState {
-  /** The object is whole: its `.meta` is there. */
+  /** The object is whole: its `.meta` is there, or where clients write by themselves its bytes. */
   readonly exists: boolean
   /** Bytes; where it exists. */
   readonly size?: number
@@ -30,8 +30,11 @@ export function createObjectStates(options: { readonly backend: StorageBackend; 
     async describe(objectId, call) {
       const [stored, upload] = await Promise.all([specs.read(objectId, call), journal.find(objectId, call)])
       const uploadOpen = upload !== undefined
-      if (!stored) return { exists: false, uploadOpen }
-      const { size, md5 } = stored.spec
+      // Where clients write objects by themselves, the bytes are all that there need be.
+      const bare = stored === undefined && backend.presignObjectWrite !== undefined ? await specs.bare(objectId, call) : undefined
+      const size = stored?.spec.size ?? bare?.stat.size
+      if (size === undefined) return { exists: false, uploadOpen }
+      const md5 = stored === undefined ? bare?.md5 : stored.spec.md5
       return { exists: true, size, uploadOpen, ...(md5 === undefined ? {} : { md5 }) }
     },
   }

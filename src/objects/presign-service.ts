@@ -20,6 +20,8 @@ export interface PresignService {
   /** One URL for the whole object, any range. */
   signObject(address: ObjectAddress): Promise<PresignedUrl>
   signSentinel(address: ObjectAddress): Promise<PresignedUrl>
+  /** One URL to write the whole object by; `undefined` where no client does so. */
+  signObjectWrite(address: ObjectAddress): Promise<PresignedUrl> | undefined
 }
 
 const day = 86_400
@@ -31,7 +33,10 @@ async function signAll(parts: readonly Part[], sign: (part: Part) => Promise<Pre
   const signed: SignedPart[] = []
   for (let at = 0; at < parts.length; at += signedAtOnce) {
     if (at > 0) await nextTurn()
-    const some = parts.slice(at, at + signedAtOnce).map(async (part) => ({ ...part, url: (await sign(part)).url }))
+    const some = parts.slice(at, at + signedAtOnce).map(async (part): Promise<SignedPart> => {
+      const { url, dialect } = await sign(part)
+      return { ...part, url, ...(dialect === undefined ? {} : { dialect }) }
+    })
     signed.push(...(await Promise.all(some)))
   }
   return signed
@@ -47,6 +52,7 @@ export function createPresignService(options: PresignServiceOptions): PresignSer
     signDownload: (address, parts) =>
       signAll(parts, ({ range }) => backend.presign({ action: 'get', address, range, expiresInSeconds: downloadExpirySeconds })),
     signObject: (address) => backend.presign({ action: 'get', address, expiresInSeconds: downloadExpirySeconds }),
+    signObjectWrite: (address) => backend.presignObjectWrite?.(address, { expiresInSeconds: uploadExpirySeconds }),
     signSentinel: (address) => backend.presign({ action: 'get', address, expiresInSeconds: pingExpirySeconds }),
   }
 }

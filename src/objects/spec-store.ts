@@ -24,9 +24,13 @@ export interface BareObject {
 
 /** The `.meta` files of finished objects (score-server.md 3.1), looked for in the pool's bucket and then outside of it. */
 export interface SpecStore {
-  /** @throws `invalid-format` when the file can't be read; trouble of the store passes through. */
+  /**
+   * Where clients write objects by themselves, only a file that tells of the bytes that are there.
+   *
+   * @throws `invalid-format` when the file can't be read; trouble of the store passes through.
+   */
   read(objectId: string, options?: CallOptions): Promise<StoredSpec | undefined>
-  /** Whether there is a `.meta` file, which is what "exists" means to the original. */
+  /** Whether there is a `.meta` file, which is what "exists" means to the original; on Azure, the blob. */
   exists(objectId: string, options?: CallOptions): Promise<boolean>
   /** Writes `.meta` without any URL: a stored one would be a live right to write. */
   write(spec: ObjectSpec, options?: CallOptions): Promise<void>
@@ -77,8 +81,15 @@ function createSpecReader(): (bytes: Buffer, address: ObjectAddress) => ObjectSp
   }
 }
 
+/** Whether a `.meta` file tells of these bytes: the same upload made them, or they have the same size and MD5. */
+function tellsOf(spec: ObjectSpec, stat: ObjectStat): boolean {
+  return stat.uploadId === spec.uploadId || (stat.md5 !== undefined && stat.md5 === spec.md5 && stat.size === spec.size)
+}
+
 export function createSpecStore({ backend, layout, customMd5Property = 'md5chksum' }: SpecStoreOptions): SpecStore {
   const read = createSpecReader()
+  // Where clients write objects by themselves a `.meta` file may be that of bytes that are no more, and none may be missing.
+  const bytesDecide = backend.presignObjectWrite !== undefined
   const md5Of = (stat: ObjectStat): string | undefined => stat.md5 ?? normalizeMd5(stat.metadata[customMd5Property.toLowerCase()])
   return {
     async read(objectId, options) {
@@ -87,12 +98,16 @@ export function createSpecStore({ backend, layout, customMd5Property = 'md5chksu
         const bytes = await readDocumentBytes(backend, meta, options)
         if (bytes === undefined) continue
         const data = dataCandidates[index] ?? dataCandidates[0]
-        return { spec: { ...read(bytes, meta), objectId }, data, meta }
+        const spec = read(bytes, meta)
+        const stat = bytesDecide ? await backend.head(data, options) : undefined
+        if (bytesDecide && (stat === undefined || !tellsOf(spec, stat))) continue
+        return { spec: { ...spec, objectId }, data, meta }
       }
       return undefined
     },
     async exists(objectId, options) {
-      for (const meta of layout.meta(objectId)) if (await backend.head(meta, options)) return true
+      const proofs = bytesDecide ? layout.data(objectId) : layout.meta(objectId)
+      for (const proof of proofs) if (await backend.head(proof, options)) return true
       return false
     },
     async write(spec, options) {

@@ -15,6 +15,9 @@ export interface UploadsContext extends FinalizeContext {
   readonly partPlan?: PartPlanOptions
 }
 
+/** The SDK of the original's client joins 50,000 blocks of 100 MiB at most. */
+const largestDirectBytes = 50_000 * 100 * 1024 ** 2
+
 /** Uploads, once the caller has been let in. Errors as in `ScoreApi`. */
 export interface Uploads {
   open(request: OpenUpload, options?: CallOptions): Promise<ObjectSpec<SignedPart>>
@@ -90,6 +93,26 @@ async function begin(
   }
 }
 
+/**
+ * One URL for the whole object, where clients write objects by themselves: nothing is begun, nothing will be reported, and no
+ * state is kept (score-server.md 5). `undefined` where none does.
+ */
+async function openDirect(
+  context: UploadsContext,
+  { objectId, size, md5 }: { readonly objectId: string; readonly size: number; readonly md5: string | undefined },
+): Promise<ObjectSpec<SignedPart> | undefined> {
+  const address = context.layout.data(objectId)[0]
+  const signed = context.presign.signObjectWrite(address)
+  if (signed === undefined) return undefined
+  if (size > largestDirectBytes)
+    throw new ScoreError(
+      'invalid-request',
+      `${size} bytes are more than this client can send to an Azure store (${largestDirectBytes}); upload them with the client of score-sdk`,
+    )
+  const part = { number: 1, range: { start: 0, end: size }, ...(md5 === undefined ? {} : { md5 }), url: (await signed).url }
+  return { objectKey: address.key, objectId, uploadId: objectId, size, ...(md5 === undefined ? {} : { md5 }), parts: [part] }
+}
+
 async function open(context: UploadsContext, request: OpenUpload, options: CallOptions = {}): Promise<ObjectSpec<SignedPart>> {
   const { objectId, size, overwrite = false } = request
   const parts = planUpload(size, context.partPlan)
@@ -103,7 +126,8 @@ async function open(context: UploadsContext, request: OpenUpload, options: CallO
   ])
   if (finished && !overwrite)
     throw new ScoreError('object-exists', `object ${objectId} (${entity.fileName}) is stored already; use --force to replace it`)
-  const spec = await begin(context, { objectId, parts, size, md5 }, { ...options, fresh: !finished && bytes === undefined })
+  const direct = request.direct === true ? await openDirect(context, { objectId, size, md5 }) : undefined
+  const spec = direct ?? (await begin(context, { objectId, parts, size, md5 }, { ...options, fresh: !finished && bytes === undefined }))
   for (const upload of earlier) await endUpload(context, upload, options)
   return spec
 }

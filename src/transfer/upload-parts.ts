@@ -3,6 +3,7 @@ import type { SignedPart, UploadRef } from '../core/object-spec.ts'
 import type { Connection } from './connection-gate.ts'
 import { createJournalCommits, type JournalCommits } from './journal-commits.ts'
 import type { PartAttempts } from './part-attempts.ts'
+import { sendInDialect } from './part-dialects.ts'
 import type { SentPart, TrailingHash } from './part-transport.ts'
 import { createPartUrls, type PartUrls } from './part-urls.ts'
 import { runParts } from './run-parts.ts'
@@ -147,9 +148,8 @@ function put(desk: Desk, part: SignedPart, { signal }: PartRun): Promise<SentPar
     if (count > 0) attempts.alive()
     context.progress({ type: 'bytes', objectId: ref.objectId, count })
   }
-  return urls.with(part, (url) => context.transport.sendPart({ url, from: source.from, range: part.range }, { signal, onBytes }), {
-    signal,
-  })
+  const { transport, now } = context
+  return urls.with(part, (url) => sendInDialect({ ...part, url }, { source, transport, now }, { signal, onBytes }), { signal })
 }
 
 /** Tells a bad way from a file that reads differently each time (a failing disk, a writer at work). */

@@ -1,7 +1,7 @@
 import type { ObjectInfo } from '../api/score-api.ts'
 import { normalizeMd5 } from '../core/checksum.ts'
 import { ScoreError } from '../core/errors.ts'
-import type { ObjectSpec, Part, SignedPart, UploadProgress } from '../core/object-spec.ts'
+import type { ObjectSpec, Part, PartDialect, SignedPart, UploadProgress } from '../core/object-spec.ts'
 import { type JsonObject, readArray, readInteger, readObject, readString } from './json-reader.ts'
 
 /** `Part` of the original (score-server.md 1.5); `sourceMd5` is left out when unknown. */
@@ -12,6 +12,17 @@ export interface PartJson {
   readonly url: string | null
   readonly md5: string | null
   readonly sourceMd5?: string
+  /** Ours: how the part is sent to its URL. Only for a client that asks with {@link blocksDialect}; absent: as to S3. */
+  readonly dialect?: PartDialect
+}
+
+/** Value of the query `dialect`, by which a client says that it sends parts as their `dialect` says. The original has no such thing. */
+export const blocksDialect = 'blocks'
+
+/** What of a part is written besides what the original knows. */
+export interface SpecJsonOptions {
+  /** Whether the client asked for dialects. Default false. */
+  readonly dialects?: boolean
 }
 
 /** `ObjectSpecification` of the original, in its key order. */
@@ -50,8 +61,10 @@ export interface ExternalUrl {
   readonly md5?: string
 }
 
-function partToJson(part: Part & { readonly url?: string }, held: boolean): PartJson {
-  const md5 = part.md5
+type MaybeSigned = Part & Partial<Pick<SignedPart, 'url' | 'dialect'>>
+
+function partToJson(part: MaybeSigned, held: boolean, { dialects = false }: SpecJsonOptions = {}): PartJson {
+  const { md5, dialect } = part
   return {
     partNumber: part.number,
     partSize: part.range.end - part.range.start,
@@ -59,30 +72,37 @@ function partToJson(part: Part & { readonly url?: string }, held: boolean): Part
     url: part.url ?? null,
     md5: held ? (md5 ?? null) : null,
     ...(md5 === undefined ? {} : { sourceMd5: md5 }),
+    ...(dialects && dialect !== undefined ? { dialect } : {}),
   }
 }
 
 /** Writes a spec as the original does: nulls are written, `md5` of a part is always null, `sourceMd5` only when known. */
-export function objectSpecToJson(spec: ObjectSpec<Part & { readonly url?: string }>): ObjectSpecJson {
+export function objectSpecToJson(spec: ObjectSpec<MaybeSigned>, options: SpecJsonOptions = {}): ObjectSpecJson {
   return {
     objectKey: spec.objectKey,
     objectId: spec.objectId,
     uploadId: spec.uploadId,
-    parts: spec.parts.map((part) => partToJson(part, false)),
+    parts: spec.parts.map((part) => partToJson(part, false, options)),
     objectSize: spec.size,
     objectMd5: spec.md5 ?? null,
   }
+}
+
+/** The spec of an object that the client writes by itself: its one part has the MD5 of the whole as `md5`, and no `sourceMd5`. */
+export function directSpecToJson(spec: ObjectSpec<SignedPart>): ObjectSpecJson {
+  const json = objectSpecToJson({ ...spec, parts: spec.parts.map(({ md5: _, ...part }) => part) })
+  return { ...json, parts: json.parts.map((part) => ({ ...part, md5: spec.md5 ?? null })) }
 }
 
 /**
  * Held parts carry the MD5 twice: the original's client looks at `md5`, its server only ever set `sourceMd5`, and so
  * never skipped a part (score-server.md 10.B6).
  */
-export function uploadProgressToJson(progress: UploadProgress): UploadProgressJson {
+export function uploadProgressToJson(progress: UploadProgress, options: SpecJsonOptions = {}): UploadProgressJson {
   return {
     objectId: progress.objectId,
     uploadId: progress.uploadId,
-    parts: progress.parts.map((part) => partToJson(part, true)),
+    parts: progress.parts.map((part) => partToJson(part, true, options)),
   }
 }
 
@@ -111,7 +131,17 @@ function readMd5(object: JsonObject, field: string): string | undefined {
   return typeof value === 'string' ? normalizeMd5(value) : undefined
 }
 
-function partFromJson(value: unknown, md5Field: 'sourceMd5' | 'either', what: string): Part & { readonly url?: string } {
+/** @throws `invalid-format` for a dialect that this version does not speak: another way would store other bytes. */
+function readDialect(json: JsonObject, what: string): PartDialect | undefined {
+  const dialect = json['dialect']
+  if (dialect === undefined || dialect === null || dialect === 'azure-block') return dialect ?? undefined
+  throw new ScoreError(
+    'invalid-format',
+    `${what} has parts of the dialect '${String(dialect)}', which this version does not speak: update it`,
+  )
+}
+
+function partFromJson(value: unknown, md5Field: 'sourceMd5' | 'either', what: string): MaybeSigned {
   const json = readObject(value, what)
   const start = readInteger(json, 'offset', what)
   const size = readInteger(json, 'partSize', what)
@@ -119,15 +149,17 @@ function partFromJson(value: unknown, md5Field: 'sourceMd5' | 'either', what: st
     throw new ScoreError('invalid-format', `${what} can't be read: a part at offset ${start} with ${size} bytes is impossible`)
   const md5 = readMd5(json, 'sourceMd5') ?? (md5Field === 'either' ? readMd5(json, 'md5') : undefined)
   const url = json['url']
+  const dialect = readDialect(json, what)
   return {
     number: readInteger(json, 'partNumber', what),
     range: { start, end: start + size },
     ...(md5 === undefined ? {} : { md5 }),
     ...(typeof url === 'string' && url !== '' ? { url } : {}),
+    ...(dialect === undefined ? {} : { dialect }),
   }
 }
 
-function requireUrl(part: Part & { readonly url?: string }, what: string): SignedPart {
+function requireUrl(part: MaybeSigned, what: string): SignedPart {
   if (part.url !== undefined) return { ...part, url: part.url }
   throw new ScoreError('invalid-format', `${what} can't be read: part ${part.number} has no URL`)
 }
@@ -139,7 +171,7 @@ function requireUrl(part: Part & { readonly url?: string }, what: string): Signe
  * @param what names the document in messages, such as `the answer of …` or `object … (data/….meta)`.
  * @throws `invalid-format` when `parts` is no array or a number is none.
  */
-export function objectSpecFromJson(value: unknown, what: string): ObjectSpec<Part & { readonly url?: string }> {
+export function objectSpecFromJson(value: unknown, what: string): ObjectSpec<MaybeSigned> {
   const json = readObject(value, what)
   const objectId = readString(json, 'objectId', what)
   const md5 = readMd5(json, 'objectMd5')

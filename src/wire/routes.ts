@@ -20,7 +20,7 @@ export const routes = {
   openUpload: {
     method: 'POST',
     path: '/upload/:objectId/uploads',
-    query: ['fileSize', 'overwrite', 'md5'],
+    query: ['fileSize', 'overwrite', 'md5', 'dialect'],
     right: 'upload',
     meanings: { 404: 'entity-not-found' },
   },
@@ -55,7 +55,7 @@ export const routes = {
   uploadStatus: {
     method: 'GET',
     path: '/upload/:objectId/status',
-    query: ['fileSize'],
+    query: ['fileSize', 'dialect'],
     right: 'upload',
     meanings: { 400: 'size-changed', 404: 'upload-not-found' },
   },

@@ -65,7 +65,7 @@ suite('score client against the original, as recorded', (test) => {
   })
 
   test('sees the parts that are held, in an upload that is resumed', async () => {
-    const { api } = clientOf(['u-status', 'u-status-wrongsize', 'u-part-del', 'u-abort', 'u-init'])
+    const { api } = clientOf(['up-small', 'u-status', 'u-status-wrongsize', 'u-part-del', 'u-abort', 'u-init'])
     const progress = await api.resumeUpload({ objectId: begun, size: 45_000_000 })
     assert.equal(
       progress.parts.map((part) => part.range),
@@ -293,7 +293,7 @@ suite('score client in trouble', (test) => {
     [
       'a redirect of a write',
       () => HttpResponse.redirect('https://elsewhere.test/x', 307),
-      () => api.openUpload({ objectId: big, size: 5, overwrite: true }),
+      () => api.finalizePart({ objectId: big, uploadId: 'u' }, { number: 7, md5: 'a', etag: 'b' }),
       'invalid-configuration',
       1,
       /sends on to https:\/\/elsewhere.test/,

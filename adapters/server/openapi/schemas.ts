@@ -22,8 +22,14 @@ const part: Json = {
       },
       md5: { ...nullableText, description: 'Of a part that the store holds, in progress; null in specs.' },
       sourceMd5: { ...text, description: 'Hex MD5 of the part as it was uploaded, where it is known.' },
+      dialect: {
+        ...text,
+        enum: ['azure-block'],
+        description:
+          'How the part is sent, for a client that asked for it: azure-block is a Put Block of Azure with Content-MD5, whose block id has the MD5 and the time put into it. Absent: a plain PUT.',
+      },
     },
-    ['sourceMd5'],
+    ['sourceMd5', 'dialect'],
   ),
 }
 

@@ -15,6 +15,11 @@ const queryDocs: Readonly<Record<QueryName, Json>> = {
   etag: { description: 'As the store answered the PUT, without quotes.', schema: text, example: examples.md5 },
   offset: { description: 'First byte.', schema: { type: 'integer', minimum: 0 }, example: 0 },
   length: { description: 'Bytes; -1 = to the end.', schema: { type: 'integer', minimum: -1 }, example: -1 },
+  dialect: {
+    description:
+      'blocks: the client sends each part as its `dialect` says. Without it, a service of the profile az gives one URL for the whole object, and hears no more of it.',
+    schema: { type: 'string', enum: ['blocks'] },
+  },
   external: { description: 'One URL for the whole object instead of one for each part.', schema: flag },
   'exclude-urls': { description: 'The spec alone, also of what is not published yet, for those who may read the study.', schema: flag },
 }
@@ -53,7 +58,7 @@ const docs: Readonly<Record<RouteName, RouteDoc>> = {
     summary: 'Begin an upload',
     description:
       'An upload in progress for the same object ends. Size and MD5 must be those of the catalogue; an object that exists is refused without `overwrite`.',
-    optional: ['overwrite', 'md5'],
+    optional: ['overwrite', 'md5', 'dialect'],
     answer: spec,
     access: 'token',
   },
@@ -63,6 +68,7 @@ const docs: Readonly<Record<RouteName, RouteDoc>> = {
   recoverUpload: { summary: 'Can the upload be resumed?', answer: empty, access: 'token' },
   uploadStatus: {
     summary: 'What of the upload is there, with fresh URLs',
+    optional: ['dialect'],
     answer: json('The upload in progress.', ref('UploadProgress')),
     access: 'token',
   },

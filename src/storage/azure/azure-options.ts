@@ -1,4 +1,5 @@
 import { ScoreError } from '../../core/errors.ts'
+import type { Network } from '../../http/network.ts'
 
 /** Gives tokens of Entra ID: any credential of `@azure/identity`, or one of your own. */
 export interface AzureTokenCredential {
@@ -24,8 +25,8 @@ export interface AzureBackendOptions {
   readonly policies?: { readonly upload: string; readonly download: string }
   /** Address that clients reach the blob service by, of the form of `endpoint`. Default: `endpoint`. */
   readonly publicEndpoint?: string
-  /** Certificates of authorities to trust besides, PEM. */
-  readonly ca?: string | readonly string[]
+  /** Authorities to trust besides, and proxies on the way. Default: none, whatever the environment says. */
+  readonly network?: Network
   /** Longest silence within a request; default 120 s: joining many parts takes a store its time. */
   readonly idleTimeoutMs?: number
   /** Keys in one page of a listing; default 5000, the most there can be. */

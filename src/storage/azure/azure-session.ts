@@ -1,5 +1,5 @@
-import * as tls from 'node:tls'
-import type { BlobServiceClient } from '@azure/storage-blob'
+import type { BlobServiceClient, Pipeline } from '@azure/storage-blob'
+import { createStoreAgents } from '../store-agents.ts'
 import { type AzureBackendOptions, azureEndpoint, requireAzureCredential } from './azure-options.ts'
 
 type Sdk = typeof import('@azure/storage-blob')
@@ -10,12 +10,16 @@ export interface AzureSession {
   readonly client: BlobServiceClient
 }
 
-/** Node takes `ca` for the whole list, so what it trusts anyway (from 22.15 on also `NODE_EXTRA_CA_CERTS`) goes before. */
-function trusted(ca: string | readonly string[]): string[] {
-  const listed: unknown =
-    'getCACertificates' in tls && typeof tls.getCACertificates === 'function' ? tls.getCACertificates('default') : undefined
-  const standard = Array.isArray(listed) ? listed.filter((one) => typeof one === 'string') : tls.rootCertificates
-  return [...standard, ...(typeof ca === 'string' ? [ca] : ca)]
+/** Requests go the way that the options say; the SDK alone would ask the environment for proxies. */
+function routeThrough(pipeline: Pipeline, agent: unknown): void {
+  pipeline.factories.push({
+    create: (next) => ({
+      sendRequest(request) {
+        Reflect.set(request, 'agent', agent)
+        return next.sendRequest(request)
+      },
+    }),
+  })
 }
 
 /**
@@ -26,17 +30,15 @@ function trusted(ca: string | readonly string[]): string[] {
 export function createAzureSession(options: AzureBackendOptions): () => Promise<AzureSession> {
   const endpoint = azureEndpoint(options)
   requireAzureCredential(options)
-  const { accountName, credential, ca } = options
+  const { accountName, credential, network } = options
   let session: Promise<AzureSession> | undefined
   const open = async (): Promise<AzureSession> => {
-    const sdk = await import('@azure/storage-blob')
-    const pipelineOptions = {
-      // src/core/retry.ts is the only loop.
-      retryOptions: { maxTries: 1 },
-      ...(ca === undefined ? {} : { tlsOptions: { ca: trusted(ca).join('\n') } }),
-    }
+    const [sdk, agents] = await Promise.all([import('@azure/storage-blob'), createStoreAgents(endpoint, network)])
     const signer = 'accountKey' in credential ? new sdk.StorageSharedKeyCredential(accountName, credential.accountKey) : credential
-    return { sdk, client: new sdk.BlobServiceClient(endpoint, sdk.newPipeline(signer, pipelineOptions)) }
+    // src/core/retry.ts is the only loop.
+    const pipeline = sdk.newPipeline(signer, { retryOptions: { maxTries: 1 } })
+    routeThrough(pipeline, endpoint.startsWith('https:') ? agents.httpsAgent : agents.httpAgent)
+    return { sdk, client: new sdk.BlobServiceClient(endpoint, pipeline) }
   }
   return () => {
     session ??= open()

@@ -105,6 +105,15 @@ const verdictsByCode: Readonly<Record<string, Verdict>> = {
   Md5Mismatch: { code: 'checksum-mismatch', hint: 'the bytes changed on the way' },
   NoSuchUpload: { code: 'upload-not-found', hint: 'the upload was finished or dropped' },
   NoSuchBucket: { code: 'store-protocol', hint: 'the service signs for a bucket that the store does not have' },
+  ContainerNotFound: { code: 'store-protocol', hint: 'the service signs for a container that the store does not have' },
+  InvalidBlobOrBlock: {
+    code: 'already-running',
+    hint: 'another program has begun an upload to this object; Azure forgets it after a week',
+  },
+  BlockCountExceedsLimit: {
+    code: 'already-running',
+    hint: 'uploads that were given up fill the place of this object; Azure forgets them after a week',
+  },
 }
 
 const verdictsByStatus: Readonly<Record<number, Verdict>> = {
