@@ -10,6 +10,7 @@ import type { ContainerClient } from '@azure/storage-blob'
 import { type AzureBackendOptions, createAzureBackend } from '../../src/azure.ts'
 import { completeAzureBlockUrl } from '../../src/core/azure-block-id.ts'
 import type { StorageBackend } from '../../src/storage/storage-backend.ts'
+import { freePort } from './free-port.ts'
 
 /** Azurite's own account; everybody knows it. */
 export const azuriteAccount = {
@@ -24,15 +25,6 @@ export interface Azurite {
   backend(options?: Partial<AzureBackendOptions>): StorageBackend
   container(name: string): Promise<ContainerClient>
   stop(): Promise<void>
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  if (address === null || typeof address === 'string') throw new Error('no port was given')
-  return address.port
 }
 
 async function ended(child: ChildProcess): Promise<void> {

@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { originalFolder } from './original-client.ts'
@@ -21,16 +20,6 @@ export interface JavaServerSettings {
   /** Answers 200 once the server serves. */
   readonly readyPath: string
   readonly heap?: string
-}
-
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 // A JVM beside others on a loaded machine: minutes, not seconds.

@@ -1,4 +1,5 @@
-import { freePort, type JavaServer, startJavaServer } from './java-server.ts'
+import { freePort } from '../../support/free-port.ts'
+import { type JavaServer, startJavaServer } from './java-server.ts'
 
 export interface OriginalServerSettings {
   /** S3 endpoint, such as `http://127.0.0.1:9000`; its bucket must hold an empty `data/heliograph`. */

@@ -1,4 +1,5 @@
-import { freePort, startJavaServer } from './java-server.ts'
+import { freePort } from '../../support/free-port.ts'
+import { startJavaServer } from './java-server.ts'
 import { missingOriginal } from './original-client.ts'
 import { missingPostgres, startPostgres } from './postgres.ts'
 

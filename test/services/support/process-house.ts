@@ -5,16 +5,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  if (address === null || typeof address === 'string') throw new Error('no port was given')
-  return address.port
-}
-
 /** Processes that belong together, in a folder of their own: all go at once. */
 export interface ProcessHouse {
   /** Short, for the sockets in it. */
@@ -99,6 +89,8 @@ export async function openProcessHouse(env: (folder: string) => Readonly<Record<
       const gone = daemons.filter((daemon) => !ended(daemon)).map(({ child }) => new Promise((resolve) => child.once('exit', resolve)))
       killAll()
       await Promise.all(gone)
+      // Children of a daemon may outlive it with its pipes in their hands.
+      for (const { child } of daemons) for (const stream of [child.stdout, child.stderr]) stream?.destroy()
       process.removeListener('exit', killAll)
       await rm(folder, { recursive: true, force: true, maxRetries: 5 })
     },

@@ -1,8 +1,9 @@
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
 import { createS3Backend, type S3BackendOptions, type S3Credentials, type S3Store } from '../../../src/s3.ts'
 import type { StorageBackend } from '../../../src/storage/storage-backend.ts'
+import { freePort } from '../../support/free-port.ts'
 import { type CephOptions, ceph, startCephProcesses } from './ceph.ts'
-import { answers, freePort, openProcessHouse, type ProcessHouse } from './process-house.ts'
+import { answers, openProcessHouse, type ProcessHouse } from './process-house.ts'
 import { requirePath, type StoreProgram } from './store-program.ts'
 import { startSwiftProcesses, swift, swiftCredentials } from './swift.ts'
 

@@ -1,7 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
-import { answers, freePort, openProcessHouse, type ProcessHouse } from './process-house.ts'
+import { freePort } from '../../support/free-port.ts'
+import { answers, openProcessHouse, type ProcessHouse } from './process-house.ts'
 import type { StoreProgram } from './store-program.ts'
 
 export const swift: StoreProgram = {
