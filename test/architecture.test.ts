@@ -32,13 +32,13 @@ const inner = Object.keys(rooms)
 const plan: HousePlan = {
   rooms: {
     ...rooms,
-    compose: { rooms: inner, packages: ['yaml'] },
+    compose: { rooms: inner, packages: ['yaml', '@azure/identity'] },
     index: { rooms: [...inner, 'compose'] },
     testing: { rooms: inner },
     s3: { rooms: ['storage'] },
     azure: { rooms: ['storage'] },
     'adapters/server': { rooms: ['index'], packages: ['koa', '@koa/router', 'koa2-swagger-ui', 'pino', 'prom-client'] },
-    'adapters/cli': { rooms: ['index', 'adapters/server'], packages: ['clipanion', 'typanion', 'yaml'] },
+    'adapters/cli': { rooms: ['index', 'adapters/server', 'adapters/fuse'], packages: ['clipanion', 'typanion', 'yaml'] },
     'adapters/fuse': { rooms: ['index'] },
   },
   testFolders: ['support', 'fixtures', 'contract', 'types', 'examples', 'bench', 'compat', 'services', 'mount', 'slow'],

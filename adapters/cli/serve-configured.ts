@@ -66,6 +66,10 @@ export async function showConfig({ config, findings }: ServerConfigResult, { out
   return findings.some(({ severity }) => severity === 'error') ? 2 : 0
 }
 
+function hasBucket({ profiles }: ServerConfig): boolean {
+  return profiles.includes('s3') || profiles.includes('azure')
+}
+
 /** All with the settings of an original deployment, this machine alone otherwise; everyone's access never leaves it. */
 function hostOf(config: ServerConfig): string {
   const named = config.text('server.address')
@@ -75,7 +79,7 @@ function hostOf(config: ServerConfig): string {
     throw refusal(`access none (score.auth) is for this machine alone, and the address ${host} is open to others: leave one of them out`, {
       code: 'invalid-configuration',
     })
-  const isLocalStore = !config.profiles.includes('s3')
+  const isLocalStore = !hasBucket(config)
   if (isLocalStore && isEveryAddress(host) && config.text('score.public-url') === undefined)
     throw refusal(
       `clients are sent to this server for data, and on ${host} it does not know its name: set SCORE_PUBLIC_URL or --public-url`,
@@ -157,7 +161,7 @@ export async function serveConfigured({ config, findings }: ServerConfigResult, 
           ...(dataDir ? { dataDir } : {}),
           ...(tokenPath ? { tokenFile: tokenPath } : {}),
         })
-        output.say(`Score serves ${config.profiles.includes('s3') ? `bucket ${config.text('bucket.name.object')}` : dataDir} at ${url}`)
+        output.say(`Score serves ${hasBucket(config) ? `bucket ${config.text('bucket.name.object')}` : dataDir} at ${url}`)
         output.say('Ready. Ctrl-C ends it.')
       },
     },

@@ -6,6 +6,7 @@ import { redactUrl } from '../core/redact.ts'
 import { keyPlaceOf, realmUrlOf, type ScoreAuth } from './score-auth.ts'
 import type { ScoreStore } from './score-store.ts'
 import type { ServerConfig } from './server-settings.ts'
+import { createSignedUrlTrials } from './signed-url-checks.ts'
 
 export interface CheckOptions extends CallOptions {
   /** Mend what can be mended: put the sentinel where it is missing. Default false. */
@@ -74,6 +75,22 @@ function storeChecks({ store: { backend, layout } }: ScoreChecksParts): ScoreChe
     }),
   )
   return [...reachable, sentinel]
+}
+
+/** Whether clients may do with URLs what they are given them for: on Azure that is up to keys, roles and stored policies. */
+function signedUrlChecks({ store, fetch: fetcher = fetch }: ScoreChecksParts): ScoreCheck[] {
+  if (store.backend.presignObjectWrite === undefined) return []
+  const trials = createSignedUrlTrials(store, fetcher)
+  return [
+    check('signed URLs of downloads', async ({ signal }) => {
+      await trials.read(signal ? { signal } : {})
+      return good('clients can read by signed URLs')
+    }),
+    check('signed URLs of uploads', async ({ signal }) => {
+      await trials.write(signal ? { signal } : {})
+      return good('clients can write by signed URLs')
+    }),
+  ]
 }
 
 function songCheck({ config, fetch: fetcher }: ScoreChecksParts): ScoreCheck[] {
@@ -176,5 +193,5 @@ function clockChecks({ config, store, auth, now, fetch: fetcher = fetch }: Score
 
 /** Everything that the parts of a service depend on, in the order in which it is worth trying. */
 export function createScoreChecks(parts: ScoreChecksParts): readonly ScoreCheck[] {
-  return [...clockChecks(parts), ...storeChecks(parts), ...songCheck(parts), ...authChecks(parts)]
+  return [...clockChecks(parts), ...storeChecks(parts), ...signedUrlChecks(parts), ...songCheck(parts), ...authChecks(parts)]
 }

@@ -1,6 +1,7 @@
 import type { CallOptions } from '../core/call-options.ts'
 import { ScoreError } from '../core/errors.ts'
 import type { Network } from '../http/network.ts'
+import type { AzureBackendOptions } from '../storage/azure/azure-options.ts'
 import { createLocalBackend } from '../storage/local/backend.ts'
 import { createLocalDataPlane, type LocalDataPlane } from '../storage/local/data-plane.ts'
 import { loadOrCreateSigningKey } from '../storage/local/signed-url.ts'
@@ -55,9 +56,12 @@ export function s3OptionsOf(config: ServerConfig): S3BackendOptions & { readonly
 }
 
 function layoutOf(config: ServerConfig): ObjectLayout {
+  const objectBucket = config.text('bucket.name.object') ?? ''
+  // The original keeps no state on Azure, so that its deployments name no container for it.
+  const isOne = config.profiles.includes('azure') && !config.isSet('bucket.name.state')
   return createObjectLayout({
-    objectBucket: config.text('bucket.name.object') ?? '',
-    stateBucket: config.text('bucket.name.state') ?? '',
+    objectBucket,
+    stateBucket: isOne ? objectBucket : (config.text('bucket.name.state') ?? ''),
     dataDirectory: config.text('s3.data.directory') ?? '',
     uploadDirectory: config.text('s3.upload.directory') ?? '',
     sentinel: config.text('object.sentinel') ?? '',
@@ -70,6 +74,33 @@ async function openBucket(config: ServerConfig, { now, network }: Pick<ScoreStor
   const { createS3Backend } = await import('../storage/s3/backend.ts')
   const options = s3OptionsOf(config)
   const driver = createS3Backend({ ...options, ...(now ? { now } : {}), ...(network ? { network } : {}) })
+  const backend = createRetryingBackend(driver, { policy: { attempts: config.integer('s3.retryLimit') + 1 } })
+  return { backend, layout: layoutOf(config), endpoint: options.endpoint }
+}
+
+/** What the Azure driver is given. */
+export async function azureOptionsOf(config: ServerConfig): Promise<AzureBackendOptions & { readonly endpoint: string }> {
+  const accountName = config.text('azure.accountName') ?? ''
+  const accountKey = config.text('azure.accountKey')
+  const made = `${config.text('azure.endpointProtocol')}://${accountName}.blob.${config.text('azure.endpointSuffix')}`
+  const publicEndpoint = config.text('azure.publicEndpoint')
+  const [upload, download] = [config.text('bucket.policy.upload'), config.text('bucket.policy.download')]
+  // The original always refers to policies, by default to these; URLs that name their rights need nobody to have made them.
+  const named = config.isSet('bucket.policy.upload') && upload !== undefined && download !== undefined
+  return {
+    accountName,
+    // Loaded only where it is used: it is large.
+    credential: accountKey === undefined ? new (await import('@azure/identity')).DefaultAzureCredential() : { accountKey },
+    endpoint: config.text('azure.endpoint') ?? made,
+    ...(publicEndpoint === undefined ? {} : { publicEndpoint }),
+    ...(named ? { policies: { upload, download } } : {}),
+  }
+}
+
+async function openContainer(config: ServerConfig, { now, network }: Pick<ScoreStoreOptions, 'now' | 'network'>): Promise<ScoreStore> {
+  const { createAzureBackend } = await import('../storage/azure/backend.ts')
+  const options = await azureOptionsOf(config)
+  const driver = createAzureBackend({ ...options, ...(now ? { now } : {}), ...(network ? { network } : {}) })
   const backend = createRetryingBackend(driver, { policy: { attempts: config.integer('s3.retryLimit') + 1 } })
   return { backend, layout: layoutOf(config), endpoint: options.endpoint }
 }
@@ -89,9 +120,8 @@ async function openFolder(folder: DataFolder, { publicUrl, now = Date.now, onSto
 /** @throws `invalid-configuration` when no store is named, or one that there is not; `local-storage`. */
 export async function openScoreStore(config: ServerConfig, options: ScoreStoreOptions): Promise<ScoreStore> {
   if (config.profiles.includes('s3')) return openBucket(config, options)
-  if (config.profiles.includes('azure'))
-    throw new ScoreError('invalid-configuration', 'there is no Azure store yet: use the profile s3, or a data folder')
+  if (config.profiles.includes('azure')) return openContainer(config, options)
   if (options.folder === undefined)
-    throw new ScoreError('invalid-configuration', 'no store is named: add the profile s3, or set SCORE_DATA to a data folder')
+    throw new ScoreError('invalid-configuration', 'no store is named: add the profile s3 or azure, or set SCORE_DATA to a data folder')
   return openFolder(options.folder, options)
 }

@@ -21,6 +21,7 @@ const bounds: Partial<Readonly<Record<ServerSettingKey, readonly [least: number,
 
 const words: Partial<Readonly<Record<ServerSettingKey, readonly string[]>>> = {
   'score.auth': ['token', 'none', 'secure'],
+  'azure.endpointProtocol': ['http', 'https'],
   'score.catalogue-reads': ['open', 'token'],
   'score.introspection-dialect': ['ego', 'keycloak', 'rfc7662'],
   'score.api-key-form': ['uuid', 'not-a-jwt'],
@@ -61,6 +62,7 @@ interface Rule extends Pick<ConfigFinding, 'severity' | 'message'> {
 }
 
 const has = (config: ServerConfig, profile: string): boolean => config.profiles.includes(profile)
+const hasBucket = (config: ServerConfig): boolean => has(config, 's3') || has(config, 'azure')
 const isSecure = (config: ServerConfig): boolean =>
   config.text('score.auth') === 'secure' || (config.text('score.auth') === undefined && has(config, 'secure'))
 const same = (config: ServerConfig, key: ServerSettingKey, value: string): boolean =>
@@ -82,9 +84,18 @@ const rules: readonly Rule[] = [
   },
   {
     severity: 'error',
-    key: 'spring.profiles.active',
-    message: 'has azure, for which there is no store yet: use s3, or a data folder',
-    holds: (config) => has(config, 'azure') && !has(config, 's3'),
+    key: 'bucket.policy.download',
+    message: 'goes with BUCKET_POLICY_UPLOAD and AZURE_ACCOUNTKEY: URLs refer to policies, signed with the key of the account, or to none',
+    holds: (config) =>
+      has(config, 'azure') &&
+      (config.isSet('bucket.policy.upload') || config.isSet('bucket.policy.download')) &&
+      !(config.isSet('bucket.policy.upload') && config.isSet('bucket.policy.download') && config.isSet('azure.accountKey')),
+  },
+  {
+    severity: 'error',
+    key: 'azure.accountName',
+    message: 'is not set, and the default of the original is an account of its authors: set the name of yours in AZURE_ACCOUNTNAME',
+    holds: (config) => has(config, 'azure') && !config.isSet('azure.accountName'),
   },
   {
     severity: 'error',
@@ -95,21 +106,21 @@ const rules: readonly Rule[] = [
   {
     severity: 'error',
     key: 'spring.profiles.active',
-    message: 'has neither a store (s3) nor is there a data folder: add s3, or set SCORE_DATA or --data',
-    holds: (config) => !has(config, 's3') && !has(config, 'azure') && config.text('score.data') === undefined,
+    message: 'has neither a store (s3, azure) nor is there a data folder: add one, or set SCORE_DATA or --data',
+    holds: (config) => !hasBucket(config) && config.text('score.data') === undefined,
   },
   {
     severity: 'error',
     key: 'metadata.url',
     message: 'is not set, and there is no data folder for a catalogue: set the address of Song in METADATA_URL, or a folder in SCORE_DATA',
-    holds: (config) => has(config, 's3') && config.text('metadata.url') === undefined && config.text('score.data') === undefined,
+    holds: (config) => hasBucket(config) && config.text('metadata.url') === undefined && config.text('score.data') === undefined,
   },
   {
     severity: 'error',
     key: 'spring.profiles.active',
     message:
       'has no secure, so nothing would guard the store: add secure and what tokens are verified with, or ask for access by everyone on this machine with SCORE_AUTH=none',
-    holds: (config) => has(config, 's3') && !has(config, 'secure') && config.text('score.auth') === undefined,
+    holds: (config) => hasBucket(config) && !has(config, 'secure') && config.text('score.auth') === undefined,
   },
   {
     severity: 'error',

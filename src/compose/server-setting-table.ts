@@ -24,7 +24,6 @@ const ignored = (reason: string): NoEffect => ({ kind: 'ignored', reason })
 const unsupported = (reason: string): NoEffect => ({ kind: 'unsupported', reason })
 
 const ssl = unsupported('TLS ends at a proxy in front; tell its address in score.public-url')
-const azure = unsupported('there is no Azure store yet')
 const oneTimeout = ignored('s3.connectionTimeout and s3.retryLimit are those that count, as in the original with profile s3')
 
 /**
@@ -34,7 +33,7 @@ const oneTimeout = ignored('s3.connectionTimeout and s3.retryLimit are those tha
 export const serverSettingTable = {
   'spring.profiles.active': {
     kind: 'list',
-    text: 'Profiles: s3 for a bucket, secure for access by tokens; prod and dev change defaults',
+    text: 'Profiles: s3 or azure for a bucket, secure for access by tokens; prod and dev change defaults',
   },
   'server.port': { kind: 'integer', default: '5431', profileDefaults: { dev: '8087' }, text: 'Port to listen on' },
   'server.address': { kind: 'text', text: 'Address to listen on; all with the settings of the original, else 127.0.0.1' },
@@ -86,7 +85,7 @@ export const serverSettingTable = {
   's3.secretKey': { kind: 'secret', text: 'Secret of the key' },
   's3.masterEncryptionKeyId': { kind: 'secret', text: 'Id of the KMS key that objects are encrypted with' },
   's3.upload.directory': { kind: 'text', default: 'upload', text: 'Folder of uploads in progress' },
-  's3.data.directory': { kind: 'text', default: 'data', text: 'Folder of objects; may be empty' },
+  's3.data.directory': { kind: 'text', default: 'data', profileDefaults: { azure: '' }, text: 'Folder of objects; may be empty' },
   's3.upload.expiration': { kind: 'integer', default: '6', text: 'Life of the URLs of an upload, in days; 7 at most' },
   's3.download.expiration': { kind: 'integer', default: '1', text: 'Life of the URLs of a download, in days; 7 at most' },
   's3.customMd5Property': { kind: 'text', default: 'md5chksum', text: 'Metadata of an object that holds its MD5 where it has no .meta' },
@@ -121,19 +120,27 @@ export const serverSettingTable = {
   'bucket.name.object': {
     kind: 'text',
     default: 'oicr.icgc',
-    profileDefaults: { dev: 'test.icgc.test' },
-    text: 'Bucket of the objects; with a pool the name before the number',
+    profileDefaults: { dev: 'test.icgc.test', azure: 'data' },
+    text: 'Bucket (of Azure: container) of the objects; with a pool the name before the number',
   },
   'bucket.name.state': {
     kind: 'text',
     default: 'oicr.icgc',
     profileDefaults: { dev: 'test.icgc.test' },
-    text: 'Bucket of .meta files and upload state; may be the same',
+    text: 'Bucket of .meta files and upload state; may be the same, as with profile azure it is unless this is set',
   },
   'bucket.size.pool': { kind: 'integer', default: '0', text: 'Buckets of the pool; 0 is no pool' },
   'bucket.size.key': { kind: 'integer', default: '2', text: 'Hex digits of an object id that choose its bucket' },
-  'bucket.policy.upload': { kind: 'text', default: 'UploadPolicy', noEffect: azure, text: 'Stored access policy of uploads' },
-  'bucket.policy.download': { kind: 'text', default: 'DownloadPolicy', noEffect: azure, text: 'Stored access policy of downloads' },
+  'bucket.policy.upload': {
+    kind: 'text',
+    default: 'UploadPolicy',
+    text: 'Stored access policy of the Azure container that URLs of uploads refer to; used only when it is set, together with the other',
+  },
+  'bucket.policy.download': {
+    kind: 'text',
+    default: 'DownloadPolicy',
+    text: 'The same for URLs of downloads; without both, URLs name their rights themselves',
+  },
   'object.sentinel': { kind: 'text', default: 'heliograph', text: 'Name of the object that is always there' },
   'metadata.url': {
     kind: 'url',
@@ -209,9 +216,19 @@ export const serverSettingTable = {
     kind: 'text',
     text: 'The same in the singular, as older releases of Spring name it; jws-algorithms wins',
   },
-  'azure.endpointProtocol': { kind: 'text', default: 'https', noEffect: azure, text: 'Scheme of the Azure store' },
-  'azure.accountName': { kind: 'text', default: 'oicricgc', noEffect: azure, text: 'Azure account' },
-  'azure.accountKey': { kind: 'secret', noEffect: azure, text: 'Key of the Azure account' },
+  'azure.endpointProtocol': { kind: 'text', default: 'https', text: 'Scheme of the Azure store' },
+  'azure.accountName': { kind: 'text', default: 'oicricgc', text: 'Azure storage account' },
+  'azure.accountKey': {
+    kind: 'secret',
+    text: 'Key of the Azure account; without it an identity of Entra ID is used, from whatever source the Azure tools know',
+  },
+  'azure.endpointSuffix': { kind: 'text', ours: true, default: 'core.windows.net', text: 'What follows `<account>.blob.` in the address' },
+  'azure.endpoint': {
+    kind: 'url',
+    ours: true,
+    text: 'Address of the blob service where it is another than that, with the account in its path if it is not in its host',
+  },
+  'azure.publicEndpoint': { kind: 'url', ours: true, text: 'Address by which clients reach the blob service, of the same form' },
   'benchmark.endpoint': {
     kind: 'text',
     noEffect: ignored('the profile benchmark cannot start in the original'),

@@ -118,7 +118,22 @@ suite('server configuration', (test) => {
 
   const troubles: readonly (readonly [name: string, changes: Readonly<Record<string, string | undefined>>, says: string])[] = [
     ['two stores', { SPRING_PROFILES_ACTIVE: 'secure,s3,azure' }, 'error SPRING_PROFILES_ACTIVE has s3 and azure'],
-    ['azure', { SPRING_PROFILES_ACTIVE: 'secure,azure' }, 'error SPRING_PROFILES_ACTIVE has azure, for which there is no store yet'],
+    ['azure without an account', { SPRING_PROFILES_ACTIVE: 'secure,azure' }, 'error azure.accountName is not set'],
+    [
+      'one policy of two',
+      { SPRING_PROFILES_ACTIVE: 'secure,azure', AZURE_ACCOUNTNAME: 'one', AZURE_ACCOUNTKEY: 'a2V5', BUCKET_POLICY_UPLOAD: 'Up' },
+      'error bucket.policy.download goes with BUCKET_POLICY_UPLOAD',
+    ],
+    [
+      'policies without a key',
+      { SPRING_PROFILES_ACTIVE: 'secure,azure', AZURE_ACCOUNTNAME: 'one', BUCKET_POLICY_UPLOAD: 'Up', BUCKET_POLICY_DOWNLOAD: 'Down' },
+      'error BUCKET_POLICY_DOWNLOAD goes with BUCKET_POLICY_UPLOAD and AZURE_ACCOUNTKEY',
+    ],
+    [
+      'a scheme that is none',
+      { SPRING_PROFILES_ACTIVE: 'secure,azure', AZURE_ACCOUNTNAME: 'one', AZURE_ENDPOINTPROTOCOL: 'ftp' },
+      'error AZURE_ENDPOINTPROTOCOL must be one of http, https',
+    ],
     ['no store', { SPRING_PROFILES_ACTIVE: 'secure' }, 'error SPRING_PROFILES_ACTIVE has neither a store'],
     [
       'a dead profile',
