@@ -76,8 +76,30 @@ suite('failed authentications', (test) => {
       for (let times = 0; times < 9; times++) assert.ok((await door.knock(address, 'Bearer bad')).asked)
     })
 
+  test('an address that tries one credential after the other is no longer looked at, but for those that were good', async () => {
+    const door = openDoor({ addressFailures: 20 })
+    assert.ok((await door.knock(stranger, 'Bearer good')).asked)
+    for (let other = 0; other < 20; other++) assert.ok((await door.knock(stranger, `Bearer ${other}`)).asked)
+    door.later(20)
+    assert.equal(await door.knock(stranger, 'Bearer 21'), { asked: false, status: 401, retryAfter: '40' })
+    assert.equal(await door.knock(stranger, 'Bearer good'), { asked: true, status: 200 })
+    assert.equal(await door.knock(stranger, ''), { asked: true, status: 401 })
+    assert.ok((await door.knock('203.0.113.8', 'Bearer 21')).asked)
+    door.later(41)
+    assert.ok((await door.knock(stranger, 'Bearer 21')).asked)
+  })
+
+  test('of IPv6 a subscriber’s whole network counts as one address', async () => {
+    const door = openDoor({ addressFailures: 4 })
+    for (const address of ['2001:db8:1:2::1', '2001:db8:1:2:ffff::', '2001:db8:1:2:3:4:5:6', '2001:db8:1:2::'])
+      await door.knock(address, 'Bearer bad')
+    assert.not.ok((await door.knock('2001:db8:1:2:9::9', 'Bearer other')).asked)
+    assert.ok((await door.knock('2001:db8:1:3::1', 'Bearer other')).asked)
+    assert.ok((await door.knock('2001:db8::1', 'Bearer other')).asked)
+  })
+
   test('the oldest are forgotten, so memory is bounded', async () => {
-    const door = openDoor({ remembered: 100 })
+    const door = openDoor({ remembered: 100, addressFailures: 1000 })
     for (let times = 0; times < 3; times++) await door.knock(stranger, 'Bearer bad')
     assert.not.ok((await door.knock(stranger, 'Bearer bad')).asked)
     for (let other = 0; other < 99; other++) await door.knock(stranger, `Bearer ${other}`)
