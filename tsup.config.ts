@@ -1,3 +1,6 @@
+import { cp, mkdir } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
 import { defineConfig } from 'tsup'
 
 /** What can be imported; the other entries are started, and need no declarations. */
@@ -16,6 +19,25 @@ const started = {
   'bin/score-client': 'adapters/cli/score-client.ts',
 }
 
+/** What the API's page is made of (adapters/server/openapi/explorer-files.ts), with its licence. */
+const explorerFiles = [
+  'swagger-ui.css',
+  'swagger-ui-bundle.js',
+  'swagger-ui-bundle.js.LICENSE.txt',
+  'swagger-ui-standalone-preset.js',
+  'swagger-ui-standalone-preset.js.LICENSE.txt',
+  'favicon-32x32.png',
+  'package.json',
+  'LICENSE',
+  'NOTICE',
+]
+
+async function copyExplorer(): Promise<void> {
+  const from = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'))
+  await mkdir('dist/swagger-ui', { recursive: true })
+  for (const file of explorerFiles) await cp(join(from, file), join('dist/swagger-ui', file))
+}
+
 /** `npm run build:js` leaves the declarations out: they take most of the time and no program reads them. */
 export default defineConfig({
   entry: { ...imported, ...started },
@@ -26,6 +48,7 @@ export default defineConfig({
   splitting: true,
   sourcemap: true,
   clean: true,
+  onSuccess: copyExplorer,
   // tsup 8.5.1 hands TypeScript a `baseUrl`, which 6.0 reports as deprecated (egoist/tsup #1388).
   dts: { entry: imported, compilerOptions: { ignoreDeprecations: '6.0' } },
 })

@@ -29,7 +29,7 @@ export const parts: readonly score.Part[] = score.planParts({ start: 0, end: 100
 }
 
 /** npm names these to whoever installs the package; all of it works without their scripts (docs/decisions/0002). */
-const scriptsLeftOut = ['@scarf/scarf', 'fuse-native']
+const scriptsLeftOut = ['fuse-native']
 
 suite('package, built, packed and installed in an empty folder', (test) => {
   const folder = mkdtempSync(join(tmpdir(), 'score-package-'))

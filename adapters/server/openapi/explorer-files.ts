@@ -1,6 +1,8 @@
+import { existsSync, readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { ScoreError } from '../../../src/index.ts'
 
 /** Name in the page, name in swagger-ui-dist, and type. Nothing else of the package is served. */
@@ -18,11 +20,16 @@ export interface ExplorerFiles {
   read(version: string, name: string): Promise<{ readonly bytes: Buffer; readonly type: string }>
 }
 
-/** Swagger UI's own files, from the package that lies beside this one. */
+/** The build copies them (tsup.config.ts): the package itself comes with a script that asks the network when it is installed. */
+function explorerFolder(): string {
+  const copied = fileURLToPath(new URL('./swagger-ui', import.meta.url))
+  return existsSync(copied) ? copied : dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'))
+}
+
+/** Swagger UI's own files. */
 export function createExplorerFiles(): ExplorerFiles {
-  const require = createRequire(import.meta.url)
-  const folder = dirname(require.resolve('swagger-ui-dist/package.json'))
-  const { version } = require('swagger-ui-dist/package.json') as { readonly version: string }
+  const folder = explorerFolder()
+  const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { readonly version: string }
   return {
     version,
     async read(asked, name) {
