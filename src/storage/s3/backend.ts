@@ -8,7 +8,7 @@ import { createS3Calls, type S3Calls } from './s3-calls.ts'
 import { listFolderPrefixes, listObjects } from './s3-listing.ts'
 import { createS3Multipart, encryptionInput } from './s3-multipart.ts'
 import { readObject } from './s3-object-reader.ts'
-import type { S3BackendOptions } from './s3-options.ts'
+import { defaultIdleTimeoutMs, type S3BackendOptions } from './s3-options.ts'
 
 /** The MD5 of an object put at once is its ETag, unless it is encrypted by a KMS or by the customer's key. */
 function md5Of(etag: string, head: HeadObjectCommandOutput): string | undefined {
@@ -55,7 +55,7 @@ function createBucketCheck(calls: S3Calls): (bucket: string, options: CallOption
  * @throws at once `invalid-configuration` for an address that is none.
  */
 export function createS3Backend(options: S3BackendOptions = {}): StorageBackend {
-  const { sse } = options
+  const { sse, idleTimeoutMs = defaultIdleTimeoutMs } = options
   const calls = createS3Calls(options)
   const requireBucket = createBucketCheck(calls)
   const documentEncryption = sse?.documents === true ? encryptionInput(sse) : {}
@@ -78,7 +78,7 @@ export function createS3Backend(options: S3BackendOptions = {}): StorageBackend 
   return {
     name: 's3',
     head,
-    get: (address, call) => readObject(calls, address, call),
+    get: (address, call) => readObject(calls, idleTimeoutMs, address, call),
     async put(address, body, call) {
       // A copy, because the SDK may load before the bytes are sent.
       const bytes = Buffer.from(body)

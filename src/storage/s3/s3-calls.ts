@@ -1,5 +1,6 @@
 import type { S3Client } from '@aws-sdk/client-s3'
 import type { CallOptions } from '../../core/call-options.ts'
+import { ScoreError } from '../../core/errors.ts'
 import { redactUrl } from '../../core/redact.ts'
 import { mapS3Error, type S3ErrorContext } from './error-map.ts'
 import type { S3BackendOptions } from './s3-options.ts'
@@ -23,8 +24,28 @@ export interface S3Calls {
   translate(error: unknown, context: CallContext): Error
 }
 
+/** A store that sends a byte from time to time is never silent, and never done. */
+async function within<Result>(
+  limitMs: number,
+  signal: AbortSignal | undefined,
+  context: CallContext,
+  work: (signal: AbortSignal) => Promise<Result>,
+): Promise<Result> {
+  const limit = new AbortController()
+  const timer = setTimeout(() => limit.abort(), limitMs)
+  try {
+    return await work(signal === undefined ? limit.signal : AbortSignal.any([signal, limit.signal]))
+  } catch (error) {
+    if (!limit.signal.aborted || signal?.aborted === true) throw error
+    const message = `the S3 store did not ${context.doing} within ${limitMs / 1000} s, so its answer is no longer waited for`
+    throw new ScoreError('unavailable', message, { cause: error })
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
 export function createS3Calls(options: S3BackendOptions): S3Calls {
-  const { endpoint, now = Date.now } = options
+  const { endpoint, requestTimeoutMs = 600_000, now = Date.now } = options
   const open = createS3Session(options)
   const translate = (error: unknown, context: CallContext): Error =>
     mapS3Error(error, { ...context, now, ...(endpoint === undefined ? {} : { endpoint: redactUrl(endpoint) }) })
@@ -37,7 +58,7 @@ export function createS3Calls(options: S3BackendOptions): S3Calls {
       try {
         const { client, sdk } = await open()
         signal?.throwIfAborted()
-        return await work(client, sdk, signal === undefined ? {} : { abortSignal: signal })
+        return await within(requestTimeoutMs, signal, context, (abortSignal) => work(client, sdk, { abortSignal }))
       } catch (error) {
         signal?.throwIfAborted()
         throw translate(error, context)

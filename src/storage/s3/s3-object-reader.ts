@@ -19,8 +19,35 @@ function checkRange(address: ObjectAddress, asked: ByteRange, answer: GetObjectC
     throw new ScoreError('invalid-range', `the range ${asked.start} to ${asked.end} goes past the end of ${place}, at ${given.range.end}`)
 }
 
+const leastBytesPerSecond = 1024
+
+/** The chunks of a body. Whoever waits for them for a whole window and gets next to nothing has waited long enough. */
+async function* paced(body: Readable, windowMs: number, place: string): AsyncIterable<Uint8Array> {
+  const least = (leastBytesPerSecond * windowMs) / 1000
+  let [waitedMs, received] = [0, 0]
+  let asked = performance.now()
+  for await (const chunk of body as AsyncIterable<Uint8Array>) {
+    // What the reader takes to use a chunk is no fault of the store.
+    waitedMs += performance.now() - asked
+    received += chunk.length
+    if (received >= least) [waitedMs, received] = [0, 0]
+    else if (waitedMs >= windowMs)
+      throw new ScoreError(
+        'unavailable',
+        `the S3 store sent ${received} bytes of ${place} within ${Math.round(waitedMs / 1000)} s, so the rest is no longer waited for`,
+      )
+    yield chunk
+    asked = performance.now()
+  }
+}
+
 /** The bytes of an object, or of a range of it: exactly so many as were asked for, or an error. */
-export async function* readObject(calls: S3Calls, address: ObjectAddress, options: GetOptions = {}): AsyncIterable<Uint8Array> {
+export async function* readObject(
+  calls: S3Calls,
+  idleTimeoutMs: number,
+  address: ObjectAddress,
+  options: GetOptions = {},
+): AsyncIterable<Uint8Array> {
   const { range, signal } = options
   const context = { doing: `read ${address.bucket}/${address.key}`, subject: 'object' } as const
   const input = { Bucket: address.bucket, Key: address.key, ...(range === undefined ? {} : { Range: formatHttpRange(range) }) }
@@ -33,7 +60,7 @@ export async function* readObject(calls: S3Calls, address: ObjectAddress, option
     if (signal !== undefined) addAbortSignal(signal, body)
     const expected = range === undefined ? answer.ContentLength : rangeLength(range)
     let received = 0
-    for await (const chunk of body as AsyncIterable<Uint8Array>) {
+    for await (const chunk of paced(body, idleTimeoutMs, `${address.bucket}/${address.key}`)) {
       received += chunk.length
       yield chunk
     }

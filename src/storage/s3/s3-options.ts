@@ -20,6 +20,9 @@ export interface S3Encryption {
   readonly documents?: boolean
 }
 
+/** Joining many parts takes a store its time. */
+export const defaultIdleTimeoutMs = 120_000
+
 export interface S3BackendOptions {
   /** Address of the store, with scheme; default: AWS in the region. */
   readonly endpoint?: string
@@ -42,8 +45,13 @@ export interface S3BackendOptions {
   readonly network?: Network
   /** Longest wait for a connection; default 15 s, as the original. */
   readonly connectTimeoutMs?: number
-  /** Longest silence within a request; default 120 s: joining many parts takes a store its time. */
+  /** Longest silence within a request; default 120 s. */
   readonly idleTimeoutMs?: number
+  /**
+   * Longest wait for the whole answer to one request, the body of an object excepted: that is given up when it comes slower
+   * than 1 KiB/s over `idleTimeoutMs`. Default 10 min.
+   */
+  readonly requestTimeoutMs?: number
   /** Time of signatures in URLs, in ms since 1970. */
   readonly now?: () => number
 }

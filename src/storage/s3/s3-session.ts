@@ -3,7 +3,7 @@ import { Agent as HttpsAgent } from 'node:https'
 import { isIP } from 'node:net'
 import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3'
 import { proxyOf, trustedAuthorities } from '../../http/network.ts'
-import { regionOfHost, requireStoreUrl, type S3BackendOptions } from './s3-options.ts'
+import { defaultIdleTimeoutMs, regionOfHost, requireStoreUrl, type S3BackendOptions } from './s3-options.ts'
 
 type Sdk = typeof import('@aws-sdk/client-s3')
 
@@ -54,7 +54,7 @@ async function agentsOf({ endpoint, region = 'us-east-1', network }: S3BackendOp
 }
 
 function clientConfig(options: S3BackendOptions, agents: Agents): S3ClientConfig {
-  const { endpoint, forcePathStyle = true, credentials, connectTimeoutMs = 15_000, idleTimeoutMs = 120_000 } = options
+  const { endpoint, forcePathStyle = true, credentials, connectTimeoutMs = 15_000, idleTimeoutMs = defaultIdleTimeoutMs } = options
   const host = endpoint === undefined ? undefined : new URL(endpoint).hostname
   const region = options.region ?? (host === undefined ? undefined : (regionOfHost(host) ?? 'us-east-1'))
   return {

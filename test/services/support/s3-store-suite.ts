@@ -1,9 +1,11 @@
 import { type S3Store, s3Deviations } from '../../../src/s3.ts'
 import { type ScoreSubject, scoreApiContract, storageBackendContract } from '../../../src/testing.ts'
 import { suite } from '../../support/suite.ts'
+import { type FaultBench, openFaultBench } from './fault-bench.ts'
 import { type S3TestStore, s3Stores } from './s3-stores.ts'
 import { troubleCases } from './s3-trouble.ts'
 import { openServiceOnStore } from './service-on-store.ts'
+import { faultCases } from './store-faults.ts'
 import { howToGet, isThere } from './store-program.ts'
 
 /** Everything that an S3 store must do for a score: the port's contract, S3's own troubles, the service's contract. */
@@ -12,6 +14,7 @@ export function s3StoreSuite(name: S3Store): void {
   suite(`services/${name}`, (test) => {
     const built = isThere(program)
     let store: S3TestStore | undefined
+    let faults: Promise<FaultBench> | undefined
     let service: (ScoreSubject & { close(): Promise<void> }) | undefined
     const running = (): S3TestStore => {
       if (store === undefined) throw new Error('the store does not run')
@@ -21,6 +24,7 @@ export function s3StoreSuite(name: S3Store): void {
       if (built) store = await start()
     })
     test.after(async () => {
+      await (await faults)?.close()
       await service?.close()
       await store?.stop()
     })
@@ -41,6 +45,12 @@ export function s3StoreSuite(name: S3Store): void {
     for (const { name: caseName, run } of port) add(caseName, run)
 
     for (const { name: caseName, check } of troubleCases) add(`${name}, trouble: ${caseName}`, () => check(running()))
+
+    for (const { name: caseName, check } of faultCases)
+      add(`${name}, faults: ${caseName}`, async () => {
+        faults ??= openFaultBench(running())
+        await check(await faults)
+      })
 
     const api = scoreApiContract(`the service on ${name}`, async () => {
       if (service === undefined) {

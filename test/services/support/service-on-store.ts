@@ -6,8 +6,8 @@ import { createStudyAuthorizer } from '../../../src/auth/study-authorizer.ts'
 import { openCatalogue } from '../../../src/metadata/catalogue/open-catalogue.ts'
 import { createObjectStates } from '../../../src/objects/object-states.ts'
 import { createScoreService } from '../../../src/objects/score-service.ts'
-import { createObjectLayout } from '../../../src/storage/object-layout.ts'
-import { createRetryingBackend } from '../../../src/storage/retrying-backend.ts'
+import { createObjectLayout, type ObjectLayout } from '../../../src/storage/object-layout.ts'
+import { createRetryingBackend, type RetryingBackendOptions } from '../../../src/storage/retrying-backend.ts'
 import type { StorageBackend } from '../../../src/storage/storage-backend.ts'
 import type { ScoreSubject } from '../../../src/testing.ts'
 
@@ -15,13 +15,17 @@ const study = 'DEMO'
 const token = 'token-of-the-services-suite-0123456789'
 const partBytes = 5 * 1024 ** 2
 
+export type ServiceOnStore = ScoreSubject & { readonly layout: ObjectLayout; close(): Promise<void> }
+
 /** The service on a real store, with the embedded catalogue in a folder of its own. */
 export async function openServiceOnStore(store: {
   readonly backend: StorageBackend
   readonly objectBucket: string
   readonly stateBucket: string
-}): Promise<ScoreSubject & { close(): Promise<void> }> {
-  const backend = createRetryingBackend(store.backend)
+  /** How the service repeats what the store could not do. */
+  readonly retry?: RetryingBackendOptions
+}): Promise<ServiceOnStore> {
+  const backend = createRetryingBackend(store.backend, store.retry)
   const layout = createObjectLayout(store)
   const folder = await mkdtemp(join(tmpdir(), 'score-catalogue-'))
   const catalogue = await openCatalogue({ folder, objectState: createObjectStates({ backend, layout }) })
@@ -35,6 +39,7 @@ export async function openServiceOnStore(store: {
   return {
     api: service.as(token),
     anonymous: service.as(undefined),
+    layout,
     partBytes,
     async register({ size, md5, access }) {
       const file = {
