@@ -4,11 +4,16 @@ import { createWorld, type World } from './world.ts'
 
 export type CompatTest = (name: string, body: (world: World) => Promise<void>) => void
 
-/** A suite on one {@link World}, made before the first test; every test is skipped where the original is not there. */
+/**
+ * A suite on one {@link World}, made before the first test; every test is skipped where the original is not there.
+ *
+ * @param make - default: one with a data folder.
+ */
 export function compatSuite(
   name: string,
   define: (test: CompatTest) => void,
   prepare: (world: World) => Promise<void> = async () => {},
+  make: () => Promise<World> = createWorld,
 ): void {
   suite(name, (test) => {
     const missing = missingOriginal()
@@ -18,7 +23,7 @@ export function compatSuite(
     }
     let world: World | undefined
     test.before(async () => {
-      world = await createWorld()
+      world = await make()
       await prepare(world)
     })
     test.after(() => world?.close())

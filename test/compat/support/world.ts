@@ -103,13 +103,18 @@ function readManifest(text: string): readonly Registered[] {
   })
 }
 
-export async function createWorld(): Promise<World> {
+/** @param settings - environment of the server, for another store than the data folder. */
+export async function createWorld(settings: Readonly<Record<string, string>> = {}): Promise<World> {
   const folder = mkdtempSync(join(tmpdir(), 'score-compat-'))
   const proxy = await startRecordingProxy()
   const stateFolder = join(folder, 'state')
   const environment = { PATH: process.env['PATH'] ?? '', HOME: folder, XDG_STATE_HOME: stateFolder }
   const serve = ['serve', '--json', '--data', join(folder, 'store'), '--port', '0', '--public-url', proxy.url]
-  const server = spawn(process.execPath, [...ourProgram, ...serve], { env: environment, cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
+  const server = spawn(process.execPath, [...ourProgram, ...serve], {
+    env: { ...environment, ...settings },
+    cwd: folder,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   const ended = new Promise((done) => server.once('close', done))
   const close = async (): Promise<void> => {
     server.kill('SIGTERM')
@@ -122,7 +127,7 @@ export async function createWorld(): Promise<World> {
   })
   proxy.forwardTo(Number(new URL(url).port))
   const token = readFileSync(tokenPath, 'utf8').trim()
-  const settings = { storageUrl: proxy.url, metadataUrl: proxy.url, token, cwd: folder }
+  const clientSettings = { storageUrl: proxy.url, metadataUrl: proxy.url, token, cwd: folder }
   const score = async (args: readonly string[]): Promise<string> => {
     const child = spawn(process.execPath, [...ourProgram, ...args], {
       cwd: folder,
@@ -133,7 +138,7 @@ export async function createWorld(): Promise<World> {
     if (code !== 0) throw new Error(`score ${args.join(' ')} ended with ${code}:\n${stderr}`)
     return stdout
   }
-  const start: World['start'] = (args, changes = {}) => startOriginal(args, { ...settings, ...changes })
+  const start: World['start'] = (args, changes = {}) => startOriginal(args, { ...clientSettings, ...changes })
   return {
     proxy,
     folder,
