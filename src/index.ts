@@ -93,7 +93,9 @@ export {
 export type { Chunk } from './formats/chunk.ts'
 export { type CigarCode, type CigarOperation, formatCigar, parseCigar } from './formats/cigar.ts'
 export { csiSchemeFor, encodeCsi } from './formats/csi.ts'
+export { type CraiEntry, type CramIndex, encodeCrai, parseCrai } from './formats/crai.ts'
 export { type EncodedIndex, encodeIndex } from './formats/encode-index.ts'
+export { createFastaReference, type FastaOptions, type FastaSources, type ReferenceSequences } from './formats/fasta.ts'
 export { parseIndex } from './formats/parse-index.ts'
 export { formatSamRecord } from './formats/sam-text.ts'
 export type { VirtualOffset } from './formats/virtual-offset.ts'
@@ -146,16 +148,10 @@ export { createPresignService, type PresignService, type PresignServiceOptions }
 export { createScoreService, type ScoreService, type ScoreServiceOptions } from './objects/score-service.ts'
 export { type SweepOptions, sweepStaleUploads, sweepStaleUploadsOnce } from './objects/stale-uploads.ts'
 // slice
-export {
-  type BamSlice,
-  type BamSlicer,
-  createBamSlicer,
-  type SlicedRecord,
-  type SliceOptions,
-  type SlicePlan,
-} from './slice/bam-slicer.ts'
+export type { BamSlice, BamSlicer, SlicedRecord, SliceOptions, SlicePlan } from './slice/bam-slicer.ts'
 export { type BuildIndexOptions, buildBamIndex } from './slice/build-bam-index.ts'
 export { countRegions, type RegionCount } from './slice/count-regions.ts'
+export { createSlicer as createBamSlicer, type SlicerSources } from './slice/create-slicer.ts'
 export { type FlagCounts, formatFlagCounts, type PassedAndFailed } from './slice/flag-counts.ts'
 export { flagstat } from './slice/flagstat.ts'
 export { type MergeInput, type MergeOptions, mergeSlices } from './slice/merge-slices.ts'
@@ -163,7 +159,9 @@ export type { Ga4ghRegion, RegionInput, RegionSelection } from './slice/place-re
 export type { SliceProgram } from './slice/program-line.ts'
 export { type QuickCheck, quickCheck } from './slice/quick-check.ts'
 export { formatReferenceCounts, type ReferenceCount } from './slice/reference-counts.ts'
+export { createSamtoolsTool, type SamtoolsOptions, type SamtoolsTool } from './slice/samtools-tool.ts'
 export type { BamSlicerOptions, BamSlicerSources, ReadSelection } from './slice/slice-preparation.ts'
+export type { CramOutputOptions, CramSlice, PlainOutputOptions, PlanOptions, Slicer } from './slice/slicer.ts'
 // storage
 export { createLocalBackend, type LocalBackend, type LocalBackendOptions } from './storage/local/backend.ts'
 export { createLocalDataPlane, type LocalDataPlane, type LocalDataPlaneOptions } from './storage/local/data-plane.ts'

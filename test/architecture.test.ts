@@ -18,7 +18,7 @@ const rooms = {
   auth: { rooms: ['core', 'http', 'metadata'], packages: ['jose', 'openid-client'] },
   api: { rooms: ['core'] },
   wire: { rooms: ['core', 'api', 'metadata'] },
-  formats: { rooms: ['core', 'bytes'], packages: ['p-limit'] },
+  formats: { rooms: ['core', 'bytes'], packages: ['p-limit', '@gmod/cram'] },
   slice: { rooms: ['core', 'bytes', 'formats'] },
   // The `.meta` documents in the store are the wire's specs, so they are written by the same code.
   objects: { rooms: ['core', 'api', 'storage', 'metadata', 'auth', 'wire'] },

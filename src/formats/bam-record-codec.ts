@@ -17,7 +17,8 @@ import {
 const bases = '=ACMGRSVTWYHKDBN'
 const fixedBytes = 36
 const missingQuality = 0xff
-const baseNumbers = new Uint8Array(128).fill(15)
+/** Numbers of bases in BAM, by character; 15 (`N`) for what is none. */
+export const baseNumbers = new Uint8Array(128).fill(15)
 for (let number = 0; number < 16; number += 1) {
   baseNumbers[bases.charCodeAt(number)] = number
   baseNumbers[bases.toLowerCase().charCodeAt(number)] = number

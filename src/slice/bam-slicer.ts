@@ -63,6 +63,8 @@ export interface SlicePlan {
   readonly decoded: readonly ByteRange[]
   /** What is read, in order; what lies close together is read as one. */
   readonly read: readonly ByteRange[]
+  /** Whether nothing but reads of the regions comes out; otherwise reads of the same containers come along (CRAM output). */
+  readonly exact: boolean
 }
 
 /**
@@ -164,6 +166,7 @@ export function createBamSlicer(sources: BamSlicerSources, options: BamSlicerOpt
         copied: copiedRanges(moves),
         decoded: inflatedRanges(moves, head.size),
         read: rangesOfMoves(moves, head.size),
+        exact: true,
       }
     },
     slice(wanted, sliceOptions = {}) {

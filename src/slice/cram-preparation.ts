@@ -21,11 +21,13 @@ export interface CramFileSources {
   readonly index?: ByteSource | CramIndex
 }
 
-export interface CramNames {
+export interface CramPreparationOptions {
   /** How messages name the file. */
   readonly name: string
   /** How messages name the index. */
   readonly indexName: string
+  /** Bound on the bytes that are read ahead. */
+  readonly aheadBytes?: number
 }
 
 /** A request, understood: what is meant and where it lies. */
@@ -50,7 +52,11 @@ export interface CramPreparation {
 /** Containers closer together than this are read as one: a round trip costs more than these bytes. */
 const gapBytes = 64 * 1024
 
-async function loadIndex({ data, index }: CramFileSources, { name, indexName }: CramNames, call: CallOptions): Promise<CramIndex> {
+async function loadIndex(
+  { data, index }: CramFileSources,
+  { name, indexName }: CramPreparationOptions,
+  call: CallOptions,
+): Promise<CramIndex> {
   if (!index)
     throw new ScoreError(
       'invalid-request',
@@ -63,7 +69,7 @@ async function loadIndex({ data, index }: CramFileSources, { name, indexName }: 
   return parseCrai(await readBytes(index, { start: 0, end: size }, call), indexName)
 }
 
-export function createCramPreparation(sources: CramFileSources, names: CramNames): CramPreparation {
+export function createCramPreparation(sources: CramFileSources, names: CramPreparationOptions): CramPreparation {
   const { data } = sources
   const { name, indexName } = names
   const headOf = createSharedLoad((call) => readCramHead(data, name, call))
@@ -119,7 +125,10 @@ export function createCramPreparation(sources: CramFileSources, names: CramNames
       met += 1
       return true
     }
-    const read = readAhead((range, options) => readBytes(data, range, options), ranges, call)
+    const read = readAhead((range, options) => readBytes(data, range, options), ranges, {
+      ...call,
+      ...(names.aheadBytes !== undefined && { aheadBytes: names.aheadBytes }),
+    })
     yield* walkContainers(read, { version: head.version, name, wants })
     requireMet(head.size)
   }

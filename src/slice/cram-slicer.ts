@@ -1,104 +1,159 @@
-import type { CallOptions } from '../core/call-options.ts'
 import { ScoreError } from '../core/errors.ts'
-import type { BamHeader } from '../formats/bam-header.ts'
+import type { BamRecord } from '../formats/bam-record.ts'
+import { decodeBamRecord } from '../formats/bam-record-codec.ts'
+import type { BinningIndex } from '../formats/binning-index.ts'
 import type { CramIndex } from '../formats/crai.ts'
-import type { SlicePlan } from './bam-slicer.ts'
+import type { ReferenceSequences } from '../formats/fasta.ts'
+import type { BamSlice, SlicedRecord } from './bam-slicer.ts'
 import { checkedContainers } from './checked-containers.ts'
-import { type CramFileSources, createCramPreparation } from './cram-preparation.ts'
+import { type CramBatch, cramBatches } from './cram-batches.ts'
+import { type CramFileSources, createCramPreparation, type PreparedCram } from './cram-preparation.ts'
+import { createCramReference } from './cram-reference.ts'
 import { cramSlice } from './cram-slice.ts'
+import { exactCramSlice } from './exact-cram.ts'
 import { everyRegion, type RegionSelection } from './place-regions.ts'
-import { addProgramLine, type SliceProgram } from './program-line.ts'
-import type { ReadSelection } from './slice-preparation.ts'
+import { addProgramLine } from './program-line.ts'
+import { createRecordChoice } from './record-choice.ts'
+import { recordsAsBam, recordsAsSam } from './record-output.ts'
+import { createReferenceTally } from './reference-counts.ts'
+import type { SamtoolsTool } from './samtools-tool.ts'
+import type { BamSlicerOptions, ReadSelection } from './slice-preparation.ts'
+import type { CramOutputOptions, CramSlice, PlainOutputOptions, Slicer } from './slicer.ts'
 
-export type CramSlicerSources = CramFileSources
-
-export interface CramSlicerOptions {
-  /** How messages name the file; default `CRAM input`. */
-  readonly name?: string
-  /** How messages name the index; default `index of …`. */
-  readonly indexName?: string
+export interface CramSlicerSources extends CramFileSources {
+  /** What the reads are stored as differences to; needed for BAM, SAM and records of most files. */
+  readonly reference?: ReferenceSequences
+  /** Writes CRAM with exactly the reads asked for. */
+  readonly samtools?: SamtoolsTool
 }
 
-export interface CramSliceOptions extends ReadSelection {
-  /** Default `cram`. */
-  readonly format?: 'cram'
-  /** `original`: as it is. Default: with a `@PG` line more that tells who made the slice. */
-  readonly header?: 'original' | SliceProgram
-  /** Check the CRC of every block that is copied. Nothing is inflated for it. Default false. */
-  readonly verify?: boolean
-}
+/** As a BAM slicer's; names of reads that the file does not store begin with its name, without folders. */
+export type CramSlicerOptions = BamSlicerOptions
 
-export interface CramSlice extends AsyncIterable<Uint8Array> {
-  /**
-   * The index of the slice, derived from the input's. Known when the slice was read to its end.
-   *
-   * @throws `invalid-request` before that, and when no index was used.
-   */
-  sliceIndex(): CramIndex
-}
+/** Slices of one CRAM file; which reads belong to a region is as for BAM. @throws as {@link Slicer} */
+export function createCramSlicer(sources: CramSlicerSources, options: CramSlicerOptions = {}): Slicer {
+  const { name = 'CRAM input', indexName = `index of ${name}`, aheadBytes } = options
+  const { headOf, prepare, walk } = createCramPreparation(sources, { name, indexName, ...(aheadBytes !== undefined && { aheadBytes }) })
 
-/** Slices of one CRAM file, by copying the containers in which reads of the regions lie: a superset of these reads. */
-export interface CramSlicer {
-  header(options?: CallOptions): Promise<BamHeader>
-  /** What a CRAM slice of these regions would read and copy. */
-  plan(regions: RegionSelection, options?: ReadSelection): Promise<SlicePlan>
-  /**
-   * The reads of these regions, and those in the same containers, as a CRAM file. Memory stays bounded.
-   *
-   * @throws `invalid-request` for `contained` and for `allowedRegions`, which whole containers cannot keep to.
-   */
-  slice(regions: RegionSelection, options?: CramSliceOptions): CramSlice
-}
+  const batchesOf = (prepared: PreparedCram, { contained = false, signal }: ReadSelection): AsyncGenerator<CramBatch> => {
+    const { head, regions } = prepared
+    const call = signal ? { signal } : {}
+    const reference = sources.reference && createCramReference(sources.reference, head.header, name)
+    return cramBatches({
+      ...{ head, regions, name, pieces: walk(prepared, call), choice: createRecordChoice(regions, contained) },
+      ...call,
+      ...(reference && { reference }),
+    })
+  }
 
-export function createCramSlicer(sources: CramSlicerSources, options: CramSlicerOptions = {}): CramSlicer {
-  const { name = 'CRAM input', indexName = `index of ${name}` } = options
-  const { headOf, prepare, walk } = createCramPreparation(sources, { name, indexName })
+  async function* records(prepared: PreparedCram, selection: ReadSelection): AsyncGenerator<readonly SlicedRecord[]> {
+    for await (const batch of batchesOf(prepared, selection)) {
+      const encoded = await batch.encode()
+      yield batch.chosen.map(({ core }, at) => ({ core, bytes: encoded[at] as Uint8Array }))
+    }
+  }
+
+  const decodedSlice = (wanted: RegionSelection, sliceOptions: PlainOutputOptions): BamSlice => {
+    const { format = 'bam', level = 6, signal } = sliceOptions
+    if (!Number.isInteger(level) || level < 0 || level > 9)
+      throw new ScoreError('invalid-request', `level ${level}: a whole number from 0 to 9 is needed`)
+    let index: BinningIndex | undefined
+    let finished = false
+    async function* run(): AsyncGenerator<Uint8Array> {
+      index = undefined
+      finished = false
+      const prepared = await prepare(wanted, sliceOptions)
+      const header = sliceOptions.header === 'original' ? prepared.head.header : addProgramLine(prepared.head.header, sliceOptions.header)
+      const batches = records(prepared, sliceOptions)
+      if (format === 'sam') yield* recordsAsSam(batches, header)
+      else yield* recordsAsBam(batches, { header, level, onIndex: (made) => void (index = made), ...(signal && { signal }) })
+      finished = true
+    }
+    return {
+      [Symbol.asyncIterator]: run,
+      sliceIndex() {
+        if (index) return index
+        const unsorted = finished
+          ? 'these reads are not in order of place, so they have no index'
+          : 'the index of a slice is known once the slice was read to its end'
+        throw new ScoreError('invalid-request', format === 'sam' ? 'SAM text has no index' : unsorted)
+      },
+    }
+  }
+
+  const containerSlice = (wanted: RegionSelection, sliceOptions: CramOutputOptions): CramSlice => {
+    const { verify = false, signal } = sliceOptions
+    let index: CramIndex | undefined
+    let finished = false
+    async function* run(): AsyncGenerator<Uint8Array> {
+      index = undefined
+      finished = false
+      const prepared = await prepare(wanted, sliceOptions)
+      const { head, containers } = prepared
+      const call = signal ? { signal } : {}
+      const walked = walk(prepared, call)
+      const pieces = verify ? checkedContainers(walked, head.version, name) : walked
+      const header = sliceOptions.header === 'original' ? undefined : addProgramLine(head.header, sliceOptions.header)
+      const onIndex = (made: CramIndex | undefined): void => void (index = made)
+      yield* cramSlice({ head, pieces, onIndex, ...call, ...(header && { header }), ...(containers && { containers }) })
+      finished = true
+    }
+    return {
+      [Symbol.asyncIterator]: run,
+      exact: false,
+      sliceIndex() {
+        if (index) return index
+        const why = finished
+          ? 'this slice was made without an index, so none can be derived'
+          : 'the index of a slice is known once the slice was read to its end'
+        throw new ScoreError('invalid-request', why)
+      },
+    }
+  }
+
+  const cramOutput = (wanted: RegionSelection, sliceOptions: CramOutputOptions): CramSlice => {
+    const { contained = false, allowedRegions, exact = contained || allowedRegions !== undefined } = sliceOptions
+    if (exact) return exactCramSlice(sources.samtools, sliceOptions, { name, isCram: true, bamSlice: (bam) => decodedSlice(wanted, bam) })
+    if (!contained && !allowedRegions) return containerSlice(wanted, sliceOptions)
+    throw new ScoreError(
+      'invalid-request',
+      `${name}: whole containers hold other reads too, so they cannot keep to 'contained' or to allowed regions; leave 'exact' out`,
+    )
+  }
 
   return {
     header: async (call) => (await headOf(call)).header,
-    async plan(wanted, selection = {}) {
+    async plan(wanted, { format = 'bam', ...selection } = {}) {
       const { head, regions, containers, ranges } = await prepare(wanted, selection)
+      const whole = containers ? containers.map(({ range }) => range) : ranges
       return {
         regions: (regions === 'all' ? everyRegion(head.header) : regions).map(({ reference, start, end }) => ({ reference, start, end })),
-        copied: containers ? containers.map(({ range }) => range) : ranges,
-        decoded: [],
+        copied: format === 'cram' ? whole : [],
+        decoded: format === 'cram' ? [] : whole,
         read: ranges,
+        exact: format !== 'cram',
       }
     },
-    slice(wanted, sliceOptions = {}) {
-      const { contained = false, allowedRegions, verify = false, signal } = sliceOptions
-      let index: CramIndex | undefined
-      let finished = false
-      async function* run(): AsyncGenerator<Uint8Array> {
-        index = undefined
-        finished = false
-        if (contained || allowedRegions)
-          throw new ScoreError(
-            'invalid-request',
-            `${name}: a CRAM slice is made of whole containers, which hold other reads too; it cannot keep to 'contained' or to allowed regions`,
-          )
-        const prepared = await prepare(wanted, sliceOptions)
-        const { head, containers } = prepared
-        const call = signal ? { signal } : {}
-        const walked = walk(prepared, call)
-        const pieces = verify ? checkedContainers(walked, head.version, name) : walked
-        const header = sliceOptions.header === 'original' ? undefined : addProgramLine(head.header, sliceOptions.header)
-        const onIndex = (made: CramIndex | undefined): void => {
-          index = made
-        }
-        yield* cramSlice({ head, pieces, onIndex, ...call, ...(header && { header }), ...(containers && { containers }) })
-        finished = true
-      }
-      return {
-        [Symbol.asyncIterator]: run,
-        sliceIndex() {
-          if (index) return index
-          const why = finished
-            ? 'this slice was made without an index, so none can be derived'
-            : 'the index of a slice is known once the slice was read to its end'
-          throw new ScoreError('invalid-request', why)
-        },
-      }
+    slice: ((wanted: RegionSelection, sliceOptions: PlainOutputOptions | CramOutputOptions = {}) =>
+      sliceOptions.format === 'cram' ? cramOutput(wanted, sliceOptions) : decodedSlice(wanted, sliceOptions)) as Slicer['slice'],
+    async *records(wanted, selection = {}): AsyncGenerator<BamRecord> {
+      for await (const batch of records(await prepare(wanted, selection), selection))
+        for (const { bytes } of batch) yield decodeBamRecord(bytes, name)
+    },
+    async *batches(wanted, selection = {}) {
+      yield* records(await prepare(wanted, selection), selection)
+    },
+    async count(wanted, selection = {}) {
+      let count = 0
+      for await (const { chosen } of batchesOf(await prepare(wanted, selection), selection)) count += chosen.length
+      return count
+    },
+    async referenceCounts({ signal } = {}) {
+      const { header } = await headOf(signal ? { signal } : {})
+      const tally = createReferenceTally(header)
+      const selection = signal ? { signal } : {}
+      for await (const { chosen } of batchesOf(await prepare('all', selection), selection)) for (const { core } of chosen) tally.add(core)
+      return tally.counts()
     },
   }
 }
