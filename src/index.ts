@@ -5,7 +5,7 @@ export type { DownloadQuery, ObjectInfo, ObjectUrl, OpenUpload, ScoreApi } from 
 // auth
 export type { AccessRequest, Authorizer, Identity, TokenVerifier } from './auth/authorizer.ts'
 export { type CachedVerifierOptions, createCachedVerifier } from './auth/cached-verifier.ts'
-export { type DeviceLogin, type LoginClient, type LoginTokens, refreshLogin, startDeviceLogin } from './auth/device-login.ts'
+export { type DeviceLogin, type LoginClient, type LoginTokens, refreshLogin, revokeLogin, startDeviceLogin } from './auth/device-login.ts'
 export type { EndpointOptions } from './auth/endpoint.ts'
 export type { IntrospectionDialect } from './auth/introspection-dialects.ts'
 export { createIntrospectionVerifier, type IntrospectionVerifierOptions } from './auth/introspection-verifier.ts'
@@ -31,6 +31,7 @@ export type { SignedUrl } from './bytes/signed-ranges.ts'
 // client
 export { createScoreClient, type ScoreClientOptions } from './client/score-client.ts'
 // compose
+export { type CachedListing, type CachedListingOptions, createCachedListing } from './compose/cached-listing.ts'
 export { type ConfigDocument, type ConfigText, parseConfigText, profilesMatch, resolvePlaceholders } from './compose/config-text.ts'
 export { loadOrCreateToken } from './compose/data-folder.ts'
 export { type EmbeddedOptions, type EmbeddedScore, openEmbeddedScore } from './compose/embedded.ts'
@@ -70,6 +71,7 @@ export { createRegionParser, formatRegion, mergeRegions, parseBed, type Region, 
 export type { RetryNotice, RetryPolicy } from './core/retry.ts'
 // files
 export { writeFileAtomic } from './files/atomic-write.ts'
+export { acquireLock, type FileLock, type LockOptions } from './files/lock-file.ts'
 export { ownProcess, type ProcessIdentity, processState } from './files/process-identity.ts'
 export { writeFilePieces } from './files/write-pieces.ts'
 // formats
@@ -92,8 +94,8 @@ export {
 } from './formats/binning-index.ts'
 export type { Chunk } from './formats/chunk.ts'
 export { type CigarCode, type CigarOperation, formatCigar, parseCigar } from './formats/cigar.ts'
-export { csiSchemeFor, encodeCsi } from './formats/csi.ts'
 export { type CraiEntry, type CramIndex, encodeCrai, parseCrai } from './formats/crai.ts'
+export { csiSchemeFor, encodeCsi } from './formats/csi.ts'
 export { type EncodedIndex, encodeIndex } from './formats/encode-index.ts'
 export { createFastaReference, type FastaOptions, type FastaSources, type ReferenceSequences } from './formats/fasta.ts'
 export { parseIndex } from './formats/parse-index.ts'
@@ -180,6 +182,7 @@ export type {
   MultipartRef,
   ObjectAddress,
   ObjectStat,
+  OpenMultipart,
   PresignedUrl,
   PresignRequest,
   StorageBackend,

@@ -28,7 +28,7 @@ async function guarded<Result>(work: Promise<Result>, store: string): Promise<Re
  * becomes `invalid-configuration` here, so that no caller is told to get another token.
  */
 export function guardBackend(backend: StorageBackend): StorageBackend {
-  const { name, presignObjectWrite } = backend
+  const { name, presignObjectWrite, listMultiparts } = backend
   return {
     name,
     head: (address, options) => guarded(backend.head(address, options), name),
@@ -41,6 +41,7 @@ export function guardBackend(backend: StorageBackend): StorageBackend {
     ...(presignObjectWrite ? { presignObjectWrite: (address, life) => guarded(presignObjectWrite(address, life), name) } : {}),
     createMultipart: (address, options) => guarded(backend.createMultipart(address, options), name),
     listParts: (multipart, options) => guardedStream(backend.listParts(multipart, options), name),
+    ...(listMultiparts ? { listMultiparts: (prefix, options) => guardedStream(listMultiparts(prefix, options), name) } : {}),
     completeMultipart: (multipart, parts, options) => guarded(backend.completeMultipart(multipart, parts, options), name),
     abortMultipart: (multipart, options) => guarded(backend.abortMultipart(multipart, options), name),
   }

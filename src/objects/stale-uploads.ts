@@ -18,9 +18,9 @@ const sixDays = 6 * 86_400
 
 /**
  * Ends uploads that were left alone: aborts them in the store and removes their state, also state that lost its `.meta`
- * or its multipart upload. Every step can be repeated, so several servers may sweep at once and a crash does no harm.
+ * or its multipart upload, and multipart uploads to places of objects that have no state. Every step can be repeated, so several servers may sweep at once and a crash does no harm.
  *
- * @returns the uploads ended, in order of key.
+ * @returns the uploads ended: those with state in order of key, then those without.
  */
 export async function sweepStaleUploads(options: SweepOptions): Promise<readonly UploadRef[]> {
   const { backend, layout, olderThanSeconds = sixDays, now = Date.now, signal } = options
@@ -35,6 +35,15 @@ export async function sweepStaleUploads(options: SweepOptions): Promise<readonly
       if (!upload || !written || written.getTime() > limit) continue
       await backend.abortMultipart({ ...layout.data(upload.objectId)[0], uploadId: upload.uploadId }, call)
       await journal.close(upload, call)
+      ended.push(upload)
+    }
+  for (const root of layout.dataRoots())
+    for await (const multipart of backend.listMultiparts?.(root, call) ?? []) {
+      const objectId = layout.objectIdOf(multipart.key)
+      if (objectId === undefined || multipart.begunAt.getTime() > limit) continue
+      const upload = { objectId, uploadId: multipart.uploadId }
+      if (await journal.lastWritten(upload, call)) continue
+      await backend.abortMultipart(multipart, call)
       ended.push(upload)
     }
   return ended

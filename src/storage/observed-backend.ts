@@ -41,7 +41,7 @@ export function observeBackend(
       onCall({ operation, durationMs: now() - started, failed })
     }
   }
-  const { presignObjectWrite } = backend
+  const { presignObjectWrite, listMultiparts } = backend
   return {
     name: backend.name,
     head: (address, options) => one('head', () => backend.head(address, options)),
@@ -56,6 +56,7 @@ export function observeBackend(
       : {}),
     createMultipart: (address, options) => one('createMultipart', () => backend.createMultipart(address, options)),
     listParts: (multipart, options) => many('listParts', () => backend.listParts(multipart, options)),
+    ...(listMultiparts ? { listMultiparts: (prefix, options) => many('listMultiparts', () => listMultiparts(prefix, options)) } : {}),
     completeMultipart: (multipart, parts, options) => one('completeMultipart', () => backend.completeMultipart(multipart, parts, options)),
     abortMultipart: (multipart, options) => one('abortMultipart', () => backend.abortMultipart(multipart, options)),
   }

@@ -2,7 +2,7 @@ import type { CallOptions } from '../core/call-options.ts'
 import type { ScoreError } from '../core/errors.ts'
 import { type RetryOptions, retry } from '../core/retry.ts'
 import { compareKeys } from './key-order.ts'
-import type { StorageBackend, StoredPart } from './storage-backend.ts'
+import type { OpenMultipart, StorageBackend, StoredPart } from './storage-backend.ts'
 
 /** How to repeat; by default whatever is `unavailable`: a part that is missing does not come by asking again. */
 export type RetryingBackendOptions = Omit<RetryOptions, 'signal'>
@@ -53,6 +53,23 @@ async function* past<Item>(items: AsyncIterable<Item>, last: string | undefined,
   for await (const item of items) if (last === undefined || compareKeys(keyOf(item), last) > 0) yield item
 }
 
+/** Uploads come in any order: after a failure all are listed again, and those that were given are left out. */
+async function* openMultiparts(
+  again: Again,
+  list: () => AsyncIterable<OpenMultipart>,
+  call: CallOptions | undefined,
+): AsyncIterable<OpenMultipart> {
+  const given = new Set<string>()
+  const idOf = ({ key, uploadId }: OpenMultipart): string => `${key}\n${uploadId}`
+  async function* left(): AsyncIterable<OpenMultipart> {
+    for await (const multipart of list()) if (!given.has(idOf(multipart))) yield multipart
+  }
+  for await (const multipart of resumed(again, left, call)) {
+    given.add(idOf(multipart))
+    yield multipart
+  }
+}
+
 /**
  * A store whose calls are repeated, by `src/core/retry.ts`, when they fail in a way that a repeat may mend. Listings go on
  * where they broke; an object that is being read is begun again only before its first piece, for the reader decides what
@@ -62,7 +79,7 @@ async function* past<Item>(items: AsyncIterable<Item>, last: string | undefined,
 export function createRetryingBackend(backend: StorageBackend, options: RetryingBackendOptions = {}): StorageBackend {
   const retryable = (error: ScoreError): boolean => error.code === 'unavailable'
   const again: Again = (work, call) => retry(work, { retryable, ...options, ...(call?.signal ? { signal: call.signal } : {}) })
-  const { presignObjectWrite } = backend
+  const { presignObjectWrite, listMultiparts } = backend
   return {
     name: backend.name,
     head: (address, call) => again(() => backend.head(address, call), call),
@@ -90,6 +107,7 @@ export function createRetryingBackend(backend: StorageBackend, options: Retrying
         yield part
       }
     },
+    ...(listMultiparts ? { listMultiparts: (prefix, call) => openMultiparts(again, () => listMultiparts(prefix, call), call) } : {}),
     completeMultipart: (multipart, parts, call) => again(() => backend.completeMultipart(multipart, parts, call), call),
     abortMultipart: (multipart, call) => again(() => backend.abortMultipart(multipart, call), call),
   }

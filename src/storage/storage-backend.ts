@@ -12,6 +12,11 @@ export interface MultipartRef extends ObjectAddress {
   readonly uploadId: string
 }
 
+/** An upload that was begun, and neither completed nor aborted. */
+export interface OpenMultipart extends MultipartRef {
+  readonly begunAt: Date
+}
+
 export interface ObjectStat {
   readonly size: number
   /** Unquoted. The MD5 of an object put at once; `<md5 of md5s>-<parts>` of a multipart one, where the store does so. */
@@ -104,6 +109,11 @@ export interface StorageBackend {
   createMultipart(address: ObjectAddress, options?: CallOptions): Promise<MultipartRef>
   /** Ascending. @throws `upload-not-found`. */
   listParts(multipart: MultipartRef, options?: ListPartsOptions): AsyncIterable<StoredPart>
+  /**
+   * Uploads in progress whose keys begin with `prefix.key`, in any order, streamed. For the clean-up of those that lost
+   * their state; absent where the store itself ends what is left alone.
+   */
+  listMultiparts?(prefix: ObjectAddress, options?: CallOptions): AsyncIterable<OpenMultipart>
   /**
    * Joins the parts, in the order given, into the object; replaces an older one at once.
    *

@@ -135,6 +135,28 @@ export const uploadCases: readonly CaseDefinition<Workbench>[] = [
     },
   },
   {
+    name: 'uploads in progress are listed until they end, where the store lists any',
+    async check({ backend, at, upload }) {
+      const { listMultiparts } = backend
+      if (listMultiparts === undefined) return
+      const ids = async (): Promise<string[]> => (await collect(listMultiparts(at('open/')))).map(({ uploadId }) => uploadId).sort()
+      const [first, again, other] = [
+        await backend.createMultipart(at('open/a')),
+        await backend.createMultipart(at('open/a')),
+        await backend.createMultipart(at('open/b')),
+      ]
+      const stranger = await backend.createMultipart(at('opened'))
+      assert.deepEqual(await ids(), [first, again, other].map(({ uploadId }) => uploadId).sort())
+      const found = (await collect(listMultiparts(at('open/')))).find(({ uploadId }) => uploadId === other.uploadId)
+      assert.deepEqual([found?.bucket, found?.key], [other.bucket, other.key])
+      await backend.completeMultipart(first, [await upload(first, 1, patternBytes(500, 'listed'))])
+      await backend.abortMultipart(again)
+      assert.deepEqual(await ids(), [other.uploadId])
+      await backend.abortMultipart(other)
+      await backend.abortMultipart(stranger)
+    },
+  },
+  {
     name: 'an upload that never was is not found',
     async check({ backend, at }) {
       const { uploadId } = await backend.createMultipart(at('other'))

@@ -379,7 +379,12 @@ const uploads: readonly Row[] = [
       const stale = await house.upload(ids.a, bytes(25), { finish: false })
       await house.store.put({ bucket: 'state', key: `upload/${ids.other}_gone/part-00000001|{}` }, new Uint8Array(0))
       const old = await house.upload(ids.b, bytes(25), { finish: false })
+      // Begun, and never written down; one of them at a place that is no object's.
+      const [lost, foreign] = await Promise.all(
+        [`data/${ids.odd}`, 'data/readme'].map((key) => house.store.createMultipart({ bucket: 'obj', key })),
+      )
       house.advance(5 * day)
+      const young = await house.store.createMultipart({ bucket: 'obj', key: `data/${ids.odd}` })
       await house.api.finalizePart(
         old,
         await house.send((await house.api.resumeUpload({ objectId: ids.b, size: 25 })).parts[0] as SignedPart, bytes(10)),
@@ -389,7 +394,14 @@ const uploads: readonly Row[] = [
       const sweep = (): Promise<readonly { readonly objectId: string }[]> =>
         sweepStaleUploads({ backend: house.store, layout: house.layout, now: house.now })
       const ended = await Promise.all([sweep(), sweep()])
-      assert.equal([...new Set(ended.flat().map((upload) => upload.objectId))].sort(), [ids.other, ids.a].sort())
+      assert.equal([...new Set(ended.flat().map((upload) => upload.objectId))].sort(), [ids.other, ids.a, ids.odd].sort())
+      assert.ok(house.store.listMultiparts)
+      const open = await collect(house.store.listMultiparts({ bucket: 'obj', key: '' }))
+      assert.equal(
+        open.map(({ uploadId }) => uploadId).sort(),
+        [old, foreign, young].map((upload) => upload?.uploadId).sort(),
+        String(lost),
+      )
       assert.is((await failure(house.api.finalizeUpload(stale))).code, 'upload-not-found')
       await house.api.resumeUpload({ objectId: ids.b, size: 25 })
       assert.is(await house.api.objectExists(ids.open), true)

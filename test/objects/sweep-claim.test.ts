@@ -4,22 +4,12 @@ import { claimSweep, type SweepClaim } from '../../src/objects/sweep-claim.ts'
 import { createMemoryBackend } from '../../src/storage/memory/backend.ts'
 import { createObjectLayout } from '../../src/storage/object-layout.ts'
 import type { StorageBackend } from '../../src/storage/storage-backend.ts'
+import { randomOf } from '../support/random-of.ts'
 import { suite } from '../support/suite.ts'
 import { bytes, collect, failure, ids, openHouse, tapStore } from './score-house.ts'
 
 const layout = createObjectLayout({ objectBucket: 'obj', stateBucket: 'state' })
 const day = 86_400_000
-
-/** Numbers from 0 to below 1, the same for the same seed (mulberry32). */
-function randomOf(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
 
 async function turns(count: number): Promise<void> {
   for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve))

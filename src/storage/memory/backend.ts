@@ -29,6 +29,7 @@ interface StoredObject {
 
 interface Multipart {
   readonly ref: MultipartRef
+  readonly begunAt: Date
   /** By part number; gaps are parts that did not come. */
   readonly parts: ({ readonly body: Uint8Array; readonly etag: string } | undefined)[]
 }
@@ -134,7 +135,7 @@ export function createMemoryBackend(options: MemoryBackendOptions = {}): MemoryB
     createMultipart: async (address, call) => {
       call?.signal?.throwIfAborted()
       const ref = { bucket: address.bucket, key: address.key, uploadId: randomId() }
-      multiparts.set(ref.uploadId, { ref, parts: [] })
+      multiparts.set(ref.uploadId, { ref, begunAt: new Date(now()), parts: [] })
       return ref
     },
     async *listParts(ref, call): AsyncIterable<StoredPart> {
@@ -146,6 +147,12 @@ export function createMemoryBackend(options: MemoryBackendOptions = {}): MemoryB
         if (!part) continue
         left--
         yield { number, etag: part.etag, size: part.body.length }
+      }
+    },
+    async *listMultiparts(prefix, call) {
+      for (const { ref, begunAt } of [...multiparts.values()]) {
+        call?.signal?.throwIfAborted()
+        if (placeOf(ref).startsWith(placeOf(prefix))) yield { ...ref, begunAt }
       }
     },
     completeMultipart: async (ref, parts, call) => {

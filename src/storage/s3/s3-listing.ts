@@ -1,7 +1,7 @@
-import type { ListObjectsV2CommandOutput } from '@aws-sdk/client-s3'
+import type { ListMultipartUploadsCommandOutput, ListObjectsV2CommandOutput } from '@aws-sdk/client-s3'
 import type { CallOptions } from '../../core/call-options.ts'
-import { ScoreError } from '../../core/errors.ts'
-import type { ListedObject, ObjectAddress } from '../storage-backend.ts'
+import { isScoreError, ScoreError } from '../../core/errors.ts'
+import type { ListedObject, ObjectAddress, OpenMultipart } from '../storage-backend.ts'
 import type { S3Calls } from './s3-calls.ts'
 
 /** Keys come percent-encoded, for XML cannot carry every character; spaces may come as `+`. */
@@ -57,5 +57,56 @@ export async function* listFolderPrefixes(calls: S3Calls, prefix: ObjectAddress,
     for (const { Prefix } of page.CommonPrefixes ?? []) {
       if (Prefix !== undefined) yield decodeKey(Prefix, page.EncodingType)
     }
+  }
+}
+
+interface UploadMarker {
+  readonly KeyMarker: string
+  readonly UploadIdMarker?: string
+}
+
+/**
+ * A page of the uploads to a bucket. versitygw refuses the ids that it gave itself to go on from: then the page begins at the
+ * next key, and what is left of the last one is for the next time.
+ */
+async function uploadsPage(
+  calls: S3Calls,
+  bucket: string,
+  marker: UploadMarker | undefined,
+  options: CallOptions,
+): Promise<ListMultipartUploadsCommandOutput> {
+  const context = { doing: `list the uploads to ${bucket}`, subject: 'bucket' } as const
+  const ask = (from: UploadMarker | undefined): Promise<ListMultipartUploadsCommandOutput> =>
+    calls.run(
+      context,
+      (client, sdk, request) => client.send(new sdk.ListMultipartUploadsCommand({ Bucket: bucket, EncodingType: 'url', ...from }), request),
+      options,
+    )
+  try {
+    return await ask(marker)
+  } catch (error) {
+    if (marker?.UploadIdMarker === undefined || !isScoreError(error) || !/\bInvalidArgument\b/.test(error.message)) throw error
+    return ask({ KeyMarker: marker.KeyMarker })
+  }
+}
+
+/** Uploads in progress below a prefix, page by page. All are asked for: MinIO takes a prefix for the whole name of a key. */
+export async function* listOpenMultiparts(calls: S3Calls, prefix: ObjectAddress, options: CallOptions = {}): AsyncIterable<OpenMultipart> {
+  const { bucket } = prefix
+  let marker: UploadMarker | undefined
+  for (;;) {
+    const page = await uploadsPage(calls, bucket, marker, options)
+    for (const { Key, UploadId, Initiated } of page.Uploads ?? []) {
+      if (Key === undefined || UploadId === undefined || Initiated === undefined)
+        throw new ScoreError('store-protocol', `the S3 store lists an upload to ${bucket} without key, id or time`)
+      const key = decodeKey(Key, page.EncodingType)
+      if (key.startsWith(prefix.key)) yield { bucket, key, uploadId: UploadId, begunAt: Initiated }
+    }
+    if (page.IsTruncated !== true) return
+    const { NextKeyMarker, NextUploadIdMarker: id } = page
+    const next = NextKeyMarker === undefined ? undefined : decodeKey(NextKeyMarker, page.EncodingType)
+    if (next === undefined || (next === marker?.KeyMarker && id === marker.UploadIdMarker))
+      throw new ScoreError('store-protocol', `the S3 store says that the list of uploads to ${bucket} goes on, but not where`)
+    marker = { KeyMarker: next, ...(id === undefined ? {} : { UploadIdMarker: id }) }
   }
 }

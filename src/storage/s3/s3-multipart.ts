@@ -4,9 +4,10 @@ import { unquoteEtag } from '../../core/checksum.ts'
 import { isScoreError, ScoreError } from '../../core/errors.ts'
 import type { CompleteOptions, ListPartsOptions, MultipartRef, ObjectAddress, StorageBackend, StoredPart } from '../storage-backend.ts'
 import type { S3Calls } from './s3-calls.ts'
+import { listOpenMultiparts } from './s3-listing.ts'
 import type { S3Encryption } from './s3-options.ts'
 
-type Multipart = Pick<StorageBackend, 'createMultipart' | 'listParts' | 'completeMultipart' | 'abortMultipart'>
+type Multipart = Pick<StorageBackend, 'createMultipart' | 'listParts' | 'listMultiparts' | 'completeMultipart' | 'abortMultipart'>
 
 const maximumPage = 1000
 
@@ -137,6 +138,7 @@ export function createS3Multipart(
       return { ...address, uploadId: UploadId }
     },
     listParts: (multipart, options) => listParts(calls, multipart, options),
+    listMultiparts: (prefix, options) => listOpenMultiparts(calls, prefix, options),
     async completeMultipart(multipart, parts, options: CompleteOptions = {}) {
       const { ifAbsent = false, ...call } = options
       // Some stores take If-None-Match here and replace the object all the same (backends.md 8.1): then this is the guard.
