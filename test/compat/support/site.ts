@@ -5,12 +5,11 @@ import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { startCatalogueServer } from '../../metadata/catalogue-server.ts'
 import { type S3TestStore, s3Stores } from '../../services/support/s3-stores.ts'
-import { programOf, type ScoreProcess, startProgram, startScoreServer } from '../../services/support/score-process.ts'
+import { programOf, startProgram, startScoreServer } from '../../services/support/score-process.ts'
 import { howToGet, isThere } from '../../services/support/store-program.ts'
 import { freePort } from '../../support/free-port.ts'
 import { suite } from '../../support/suite.ts'
 import { type AuthStandIn, startAuthStandIn } from './auth-stand-in.ts'
-import type { JavaServer } from './java-server.ts'
 import { missingOriginal, type RunningClient, startOriginal } from './original-client.ts'
 import { startOriginalServer } from './original-server.ts'
 import { type RecordingProxy, startRecordingProxy } from './recording-proxy.ts'
@@ -31,6 +30,8 @@ export interface SiteOptions {
   readonly buckets?: readonly string[]
   /** Settings of both servers, by property. */
   readonly settings?: Readonly<Record<string, string>>
+  /** Servers to start; default one of each make. */
+  readonly serve?: readonly Make[]
 }
 
 /** A deployment as the original's sites have it: a bucket on MinIO, Song, Ego, and on top of them a server of each make. */
@@ -147,32 +148,43 @@ async function leaveGround({ store, traffic, service, auth, song, folder }: Grou
   rmSync(folder, { recursive: true })
 }
 
-async function startServers(
-  ground: Ground,
-  settings: Readonly<Record<string, string>>,
-): Promise<{ ours: ScoreProcess; original: JavaServer }> {
-  const { auth, traffic, folder, song } = ground
+interface SiteServer {
+  readonly url: string
+  stop(): Promise<void>
+}
+
+type SiteServers = Readonly<Partial<Record<Make, SiteServer>>>
+
+/** Puts the sentinel into the bucket, then starts what is wanted. */
+async function startServers(ground: Ground, { settings = {}, serve = ['ours', 'original'] }: SiteOptions): Promise<SiteServers> {
+  const { auth, traffic, folder, song, store } = ground
   const env = { ...environmentOfDeployment({ traffic, auth, songUrl: song.url }), ...environmentOf(settings) }
   const check = await startProgram(['serve', '--check', '--fix'], { cwd: folder, env }).finished
   assert.is(check.code, 0, check.stdout + check.stderr)
-  const [ours, original] = await Promise.allSettled([
-    startScoreServer({ cwd: folder, env: { ...env, SERVER_PORT: String(await freePort()) } }),
-    startOriginalServer({
-      endpoint: traffic.url,
-      accessKeyId: 'scoreaccess',
-      secretAccessKey: 'scoresecret',
-      objectBucket: bucket,
-      stateBucket: bucket,
-      metadataUrl: song.url,
-      publicKeyUrl: auth.publicKeyUrl,
-      apiKeyUrl: auth.apiKeyUrl,
-      args: ['--auth.server.tokenName=apiKey', ...Object.entries(settings).map(([name, value]) => `--${name}=${value}`)],
-    }),
-  ])
-  if (ours.status === 'fulfilled' && original.status === 'fulfilled') return { ours: ours.value, original: original.value }
-  if (ours.status === 'fulfilled') await ours.value.kill()
-  if (original.status === 'fulfilled') await original.value.stop()
-  throw [ours, original].find((outcome) => outcome.status === 'rejected')?.reason
+  const starts: Readonly<Record<Make, () => Promise<SiteServer>>> = {
+    async ours() {
+      const { url, kill } = await startScoreServer({ cwd: folder, env: { ...env, SERVER_PORT: String(await freePort()) } })
+      return { url, stop: kill }
+    },
+    original: () =>
+      startOriginalServer({
+        endpoint: traffic.url,
+        accessKeyId: store.credentials.accessKeyId,
+        secretAccessKey: store.credentials.secretAccessKey,
+        objectBucket: bucket,
+        stateBucket: bucket,
+        metadataUrl: song.url,
+        publicKeyUrl: auth.publicKeyUrl,
+        apiKeyUrl: auth.apiKeyUrl,
+        args: ['--auth.server.tokenName=apiKey', ...Object.entries(settings).map(([name, value]) => `--${name}=${value}`)],
+      }),
+  }
+  const outcomes = await Promise.allSettled(serve.map(async (make) => [make, await starts[make]()] as const))
+  const started = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []))
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected')
+  if (failed === undefined) return Object.fromEntries(started)
+  for (const [, server] of started) await server.stop()
+  throw failed.reason
 }
 
 function catalogueOf(ground: Ground): Pick<Site, 'register' | 'publish'> {
@@ -238,15 +250,19 @@ function clientsOf(ground: Ground, token: string): Pick<Site, 'start'> {
   }
 }
 
-async function openSite({ buckets = [], settings = {} }: SiteOptions): Promise<Site> {
-  const ground = await prepareGround(buckets)
-  const servers = await startServers(ground, settings).catch(async (error: unknown) => {
+async function openSite(options: SiteOptions): Promise<Site> {
+  const ground = await prepareGround(options.buckets ?? [])
+  const servers = await startServers(ground, options).catch(async (error: unknown) => {
     await leaveGround(ground)
     throw error
   })
   const { store, traffic, service, auth, song, folder } = ground
   const token = await auth.token({ scopes: ['score.READ', 'score.WRITE'] })
-  const urlOf = (make: Make): string => servers[make].url
+  const urlOf = (make: Make): string => {
+    const server = servers[make]
+    if (server === undefined) throw new Error(`no server of ${make} was started`)
+    return server.url
+  }
   return {
     bucket,
     store,
@@ -269,7 +285,7 @@ async function openSite({ buckets = [], settings = {} }: SiteOptions): Promise<S
     ask: (make, path, { method = 'GET', token: bearer = token } = {}) =>
       fetch(`${urlOf(make)}${path}`, { method, headers: { authorization: `Bearer ${bearer}` } }),
     async close() {
-      await Promise.all([servers.ours.kill(), servers.original.stop()])
+      await Promise.all(Object.values(servers).map((server) => server.stop()))
       await leaveGround(ground)
     },
   }

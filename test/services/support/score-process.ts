@@ -18,6 +18,10 @@ export interface ProgramRun {
 
 export interface RunningProgram {
   readonly finished: Promise<ProgramRun>
+  /** What it has written so far. */
+  log(): string
+  /** Asks it to end. */
+  end(): void
   /** At once, without a chance to clean up. */
   kill(): void
 }
@@ -57,7 +61,12 @@ export function startProgram(args: readonly string[], settings: ProgramSettings)
   const child = spawnProgram(args, settings)
   const texts = gather(child)
   const finished = once(child, 'close').then(([code]) => ({ code: code as number | null, ...texts }))
-  return { finished, kill: () => void child.kill('SIGKILL') }
+  return {
+    finished,
+    log: () => texts.stdout + texts.stderr,
+    end: () => void child.kill('SIGTERM'),
+    kill: () => void child.kill('SIGKILL'),
+  }
 }
 
 export interface ScoreProcess {
