@@ -61,3 +61,19 @@ export async function removeLogin(path: string): Promise<boolean> {
   await rm(path, { force: true })
   return there
 }
+
+/** Changes a login as the only process that does; the others wait, and find it changed. */
+export async function withLoginLock<Result>(
+  path: string,
+  options: { readonly signal: AbortSignal },
+  change: () => Promise<Result>,
+): Promise<Result> {
+  const { acquireLock } = await import('../../src/index.ts')
+  await mkdir(join(path, '..'), { recursive: true, mode: 0o700 })
+  const lock = await acquireLock(`${path}.lock`, { label: 'renewal of the login', wait: true, pollMs: 50, ...options })
+  try {
+    return await change()
+  } finally {
+    await lock.release()
+  }
+}

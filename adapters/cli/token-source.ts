@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 import type { TimedToken, TokenSource } from '../../src/index.ts'
 import type { Config } from './config.ts'
 import type { CommandContext } from './context.ts'
-import { loginPath, readLogin, type StoredLogin, writeLogin } from './login-store.ts'
+import { loginPath, readLogin, type StoredLogin, withLoginLock, writeLogin } from './login-store.ts'
 import type { Reach } from './network.ts'
 import { refusal } from './refusal.ts'
 
@@ -41,24 +41,25 @@ function timed({ accessToken, expiresAt }: StoredLogin): TimedToken {
 
 async function loginSource(path: string, wanted: Wanted, reach: Reach): Promise<TokenSource> {
   const { createRenewingToken, refreshLogin } = await import('../../src/index.ts')
-  const renew = async (old: TimedToken): Promise<TimedToken | undefined> => {
-    const login = await readLogin(path)
-    // Another process of this user may have renewed it already; its refresh token is spent then.
-    if (login === undefined || login.accessToken !== old.token) return login && timed(login)
-    if (login.refreshToken === undefined) return undefined
-    const { issuer, clientId } = login
-    const tokens = await refreshLogin({ issuer, clientId, now: wanted.now, fetch: reach.fetch }, login.refreshToken, {
-      signal: wanted.signal,
+  const { now, signal } = wanted
+  /** Alone among the processes of this user: an issuer that rotates refresh tokens takes each of them once. */
+  const renew = (old: TimedToken): Promise<TimedToken | undefined> =>
+    withLoginLock(path, { signal }, async () => {
+      const login = await readLogin(path)
+      // Another process has renewed it, or logged out, since it was read.
+      if (login === undefined || login.accessToken !== old.token) return login && timed(login)
+      if (login.refreshToken === undefined) return undefined
+      const { issuer, clientId } = login
+      const tokens = await refreshLogin({ issuer, clientId, now, fetch: reach.fetch }, login.refreshToken, { signal })
+      const next = { url: login.url, issuer, clientId, ...tokens }
+      await writeLogin(path, next)
+      return timed(next)
     })
-    const next = { url: login.url, issuer, clientId, ...tokens }
-    await writeLogin(path, next)
-    return timed(next)
-  }
   const first = async (): Promise<TimedToken | undefined> => {
     const login = await readLogin(path)
     return login && timed(login)
   }
-  return createRenewingToken({ first, renew, now: wanted.now })
+  return createRenewingToken({ first, renew, now })
 }
 
 /**

@@ -30,6 +30,8 @@ export async function runTransfers(tasks: readonly TransferTask[], run: Transfer
   } finally {
     view.stop()
   }
+  const refused = result.outcomes.some((outcome) => outcome.status === 'failed' && outcome.error.code === 'unauthenticated')
+  if (refused) output.say('What was moved is kept: with a new token the same command goes on from there.')
   return summarise(result)
 }
 

@@ -140,3 +140,22 @@ export async function refreshLogin(client: LoginClient, refreshToken: string, op
   const tokens = tokensOf(await translated(oidc.refreshTokenGrant(config, refreshToken), issuer, options), asked)
   return { refreshToken, ...tokens }
 }
+
+/**
+ * Ends a login at its issuer, so that its tokens are worth nothing wherever they may lie (RFC 7009).
+ *
+ * @returns `unsupported` when the issuer has no revocation; then access tokens work until they run out.
+ * @throws `invalid-configuration` for an issuer's address that is none; `unavailable` when it does not answer as it should.
+ */
+export async function revokeLogin(client: LoginClient, tokens: LoginTokens, options: CallOptions = {}): Promise<'revoked' | 'unsupported'> {
+  const { issuer } = client
+  const oidc = await import('openid-client')
+  const config = await translated(discover(client, options), issuer, options)
+  if (config.serverMetadata().revocation_endpoint === undefined) return 'unsupported'
+  const { refreshToken, accessToken } = tokens
+  // With the refresh token most issuers end the whole grant; the access token follows for those that do not.
+  if (refreshToken !== undefined)
+    await translated(oidc.tokenRevocation(config, refreshToken, { token_type_hint: 'refresh_token' }), issuer, options)
+  await translated(oidc.tokenRevocation(config, accessToken, { token_type_hint: 'access_token' }), issuer, options)
+  return 'revoked'
+}

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { Provider } from 'oidc-provider'
 
 /** A real OIDC server whose only user says yes to everything, or no to it. */
-export async function startIssuer(): Promise<{
+export async function startIssuer(features: { readonly revocation?: boolean } = {}): Promise<{
   issuer: string
   provider: Provider
   decide(userCodeUri: string, answer: 'yes' | 'no'): Promise<void>
@@ -22,7 +22,7 @@ export async function startIssuer(): Promise<{
         response_types: [],
       },
     ],
-    features: { deviceFlow: { enabled: true }, devInteractions: { enabled: false }, revocation: { enabled: true } },
+    features: { deviceFlow: { enabled: true }, devInteractions: { enabled: false }, revocation: { enabled: features.revocation ?? true } },
     rotateRefreshToken: true,
     ttl: { AccessToken: 60, DeviceCode: 60, RefreshToken: 600, Grant: 600 },
     cookies: { keys: ['k'] },

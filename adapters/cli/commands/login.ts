@@ -1,7 +1,7 @@
 import type { Run } from '../command-run.ts'
 import { loadConfig } from '../config.ts'
 import { discover, requireAddress } from '../connection.ts'
-import { loginPath, writeLogin } from '../login-store.ts'
+import { loginPath, withLoginLock, writeLogin } from '../login-store.ts'
 import { reachOf } from '../network.ts'
 
 export const run: Run<'login'> = async (values, _args, context) => {
@@ -16,7 +16,8 @@ export const run: Run<'login'> = async (values, _args, context) => {
   output.event({ type: 'login', verificationUri, verificationUriComplete, userCode, expiresInSeconds })
   output.say(`Open ${verificationUriComplete ?? verificationUri} and confirm the code ${userCode}`)
   const tokens = await login.complete({ signal })
-  await writeLogin(loginPath(env, url), { url, issuer, clientId, ...tokens })
+  const path = loginPath(env, url)
+  await withLoginLock(path, { signal }, () => writeLogin(path, { url, issuer, clientId, ...tokens }))
   output.event({ type: 'logged-in', url, renews: tokens.refreshToken !== undefined })
   output.say(`Logged in to ${url}`)
   if (tokens.refreshToken === undefined)
