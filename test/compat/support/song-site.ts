@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
+import { createScoreClient, createSongMetadata, registerFiles } from '../../../src/index.ts'
 import { sample } from '../../../src/testing/metadata-subject.ts'
 import { type ProgramRun, type ScoreProcess, startProgram, startScoreServer } from '../../services/support/score-process.ts'
 import { suite } from '../../support/suite.ts'
@@ -10,15 +11,13 @@ import { type AuthStandIn, startAuthStandIn } from './auth-stand-in.ts'
 import { type RecordingProxy, startRecordingProxy } from './recording-proxy.ts'
 import { missingSong, type Song, startSong } from './song.ts'
 
-export interface SongSiteFile {
+/** An analysis of one file. */
+export interface RegisteredAnalysis {
+  readonly study: string
+  readonly analysisId: string
   readonly objectId: string
   readonly path: string
   readonly md5: string
-}
-
-export interface Analysis {
-  readonly analysisId: string
-  readonly files: readonly SongSiteFile[]
 }
 
 /** A site as most are: Song, our server that asks it, and Ego, each a process of its own. */
@@ -38,10 +37,15 @@ export interface SongSite {
   readonly payload: string
   /** Runs our `score`; fails unless it exits with this code. An empty token is none. */
   run(args: readonly string[], changes?: { readonly code?: number; readonly token?: string }): Promise<ProgramRun>
-  /** Registers new files of 5000 bytes, with the payload. */
-  register(study: string, names: readonly string[], access?: 'open' | 'controlled'): Promise<Analysis>
-  /** Registers and uploads. */
-  upload(study: string, names: readonly string[], access?: 'open' | 'controlled'): Promise<Analysis>
+  /** Registers a new file of 5000 bytes, with the payload. This and the next two are done in this process. */
+  register(study: string, name: string, access?: 'open' | 'controlled'): Promise<RegisteredAnalysis>
+  /** Registers and uploads; without `md5` the store is not told the MD5 of the whole. */
+  upload(
+    study: string,
+    name: string,
+    options?: { readonly access?: 'open' | 'controlled'; readonly md5?: false },
+  ): Promise<RegisteredAnalysis>
+  publish(analysis: RegisteredAnalysis): Promise<void>
   /** Asks our server. */
   ask(path: string, token?: string): Promise<Response>
   /** Does to Song what its own client would. */
@@ -53,15 +57,10 @@ export function md5Of(path: string): string {
   return createHash('md5').update(readFileSync(path)).digest('hex')
 }
 
-/** What `score register` prints: analysis id and two tabs, then object id, path and MD5. */
-function readManifest(text: string): Analysis {
-  const [first = '', ...rows] = text.trimEnd().split('\n')
-  const files = rows.map((row) => {
-    const [objectId = '', path = '', md5 = ''] = row.split('\t')
-    return { objectId, path, md5 }
-  })
-  return { analysisId: first.split('\t')[0] ?? '', files }
-}
+const fileSize = 5000
+
+/** What Song's type `sequencingRead` needs beside files. */
+const payloadOfSite = { analysisType: { name: 'sequencingRead' }, samples: [sample], experiment: { libraryStrategy: 'WGS' } }
 
 interface Parts {
   readonly auth: AuthStandIn
@@ -126,6 +125,37 @@ function clientsOf({ song, score, folder }: Parts, token: string): Pick<SongSite
   }
 }
 
+function stepsOf({ song, score, folder }: Parts, token: string): Pick<SongSite, 'makeFile' | 'register' | 'upload' | 'publish'> {
+  const registry = createSongMetadata({ url: song.url, token })
+  const api = createScoreClient({ url: score.url, token })
+  const makeFile: SongSite['makeFile'] = (name, size = fileSize) => {
+    const path = join(folder, name)
+    writeFileSync(path, randomBytes(size))
+    return path
+  }
+  const register: SongSite['register'] = async (study, name, access = 'controlled') => {
+    const path = makeFile(name)
+    const md5 = md5Of(path)
+    const files = [{ path, size: fileSize, md5 }]
+    const { analysisId, files: registered } = await registerFiles({ registry, study, files, access, payload: payloadOfSite })
+    return { study, analysisId, objectId: String(registered[0]?.objectId), path, md5 }
+  }
+  return {
+    makeFile,
+    register,
+    async upload(study, name, { access, md5: told } = {}) {
+      const analysis = await register(study, name, access)
+      const { objectId, path, md5 } = analysis
+      const { uploadId = '', parts } = await api.openUpload({ objectId, size: fileSize, ...(told === false ? {} : { md5 }) })
+      const put = await fetch(String(parts[0]?.url), { method: 'PUT', body: readFileSync(path) })
+      await api.finalizePart({ objectId, uploadId }, { number: 1, md5, etag: String(put.headers.get('etag')) })
+      await api.finalizeUpload({ objectId, uploadId })
+      return analysis
+    },
+    publish: ({ study, analysisId }) => registry.publish(study, analysisId),
+  }
+}
+
 async function openSongSite(): Promise<SongSite> {
   const folder = mkdtempSync(join(tmpdir(), 'score-song-'))
   const toClose: (() => Promise<unknown>)[] = []
@@ -135,35 +165,8 @@ async function openSongSite(): Promise<SongSite> {
   })
   const token = await parts.auth.token({ scopes: ['score.READ', 'score.WRITE', 'song.WRITE'] })
   const payload = join(folder, 'payload.json')
-  writeFileSync(
-    payload,
-    JSON.stringify({ analysisType: { name: 'sequencingRead' }, samples: [sample], experiment: { libraryStrategy: 'WGS' } }),
-  )
-  const clients = clientsOf(parts, token)
-  const makeFile: SongSite['makeFile'] = (name, size = 5000) => {
-    const path = join(folder, name)
-    writeFileSync(path, randomBytes(size))
-    return path
-  }
-  const register: SongSite['register'] = async (study, names, access = 'controlled') => {
-    const paths = names.map((name) => makeFile(name))
-    return readManifest((await clients.run(['register', '--study', study, '--payload', payload, '--access', access, ...paths])).stdout)
-  }
-  return {
-    ...parts,
-    ...clients,
-    token,
-    payload,
-    makeFile,
-    register,
-    async upload(study, names, access) {
-      const analysis = await register(study, names, access)
-      for (const { path, objectId, md5 } of analysis.files)
-        await clients.run(['upload', '--file', path, '--object-id', objectId, '--md5', md5])
-      return analysis
-    },
-    close: () => closeAll(toClose, folder),
-  }
+  writeFileSync(payload, JSON.stringify(payloadOfSite))
+  return { ...parts, ...clientsOf(parts, token), ...stepsOf(parts, token), token, payload, close: () => closeAll(toClose, folder) }
 }
 
 export type SongSiteTest = (name: string, body: (site: SongSite) => Promise<void>) => void
