@@ -1,6 +1,7 @@
 import { azureDeviations } from '../../../src/azure.ts'
 import { storageBackendContract } from '../../../src/testing.ts'
 import { type Azurite, sendToAzure, startAzurite } from '../../support/azurite.ts'
+import { createResultBook } from '../../support/store-results.ts'
 import { suite } from '../../support/suite.ts'
 
 suite('storage/azure on Azurite', (test) => {
@@ -22,5 +23,13 @@ suite('storage/azure on Azurite', (test) => {
     }),
     { deviations: azureDeviations.azurite },
   )
-  for (const { name, run } of cases) test(name, run)
+  const book = createResultBook('azurite')
+  for (const { name, run } of cases)
+    test(name, async () => {
+      await run()
+      const caseName = name.slice('azurite: '.length)
+      const deviates = azureDeviations.azurite.some((one) => one.caseName === caseName)
+      book.note('contract', caseName, deviates ? 'no' : 'yes')
+    })
+  test('the record of the store is current', () => book.settle())
 })
