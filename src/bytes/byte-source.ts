@@ -14,6 +14,11 @@ export interface ByteSource {
    *   first read; `unavailable` for trouble on the way.
    */
   stream(range: ByteRange, options?: CallOptions): AsyncIterable<Uint8Array>
+  /**
+   * As {@link ByteSource.stream}, for sources that need not wait for whoever takes the bytes: `take` is given them as they come
+   * and copies what it keeps. What it throws ends the read.
+   */
+  pour?(range: ByteRange, take: (piece: Uint8Array) => void, options?: CallOptions): Promise<void>
   close(): Promise<void>
 }
 

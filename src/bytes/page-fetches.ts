@@ -1,5 +1,6 @@
 import type { ByteRange } from '../core/byte-range.ts'
 import { ScoreError } from '../core/errors.ts'
+import type { ByteSource } from './byte-source.ts'
 import type { Page, PagedObject, PageShelf } from './page-shelf.ts'
 
 /** Told once what became of a page. */
@@ -60,6 +61,14 @@ const sweepMs = 250
 const mostFetches = 256
 /** Ending a fetch costs its connection, which is worth as much as the rest of it. */
 const worthEnding = MiB
+
+async function pull(source: ByteSource, range: ByteRange, take: (piece: Uint8Array) => void, signal: AbortSignal): Promise<void> {
+  if (source.pour) return source.pour(range, take, { signal })
+  for await (const piece of source.stream(range, { signal })) {
+    if (signal.aborted) return
+    take(piece)
+  }
+}
 
 export function createPageFetches(shelf: PageShelf, { connections, stallMs, now }: PageFetchesOptions): PageFetches {
   const { pageBytes } = shelf
@@ -161,11 +170,10 @@ export function createPageFetches(shelf: PageShelf, { connections, stallMs, now 
     const start = (pages[0] as Page).index * pageBytes
     const end = start + pages.reduce((sum, { length }) => sum + length, 0)
     try {
-      for await (const piece of object.source.stream({ start, end }, { signal: fetch.stop.signal })) {
-        if (fetch.ended) return
-        take(fetch, piece)
-        if (fetch.count === end - start) break
+      const takePiece = (piece: Uint8Array): void => {
+        if (!fetch.ended) take(fetch, piece)
       }
+      await pull(object.source, { start, end }, takePiece, fetch.stop.signal)
       if (fetch.count < end - start)
         throw new ScoreError('unavailable', `a read of ${end - start} bytes at ${start} ended after ${fetch.count}`)
       finish(fetch, undefined)

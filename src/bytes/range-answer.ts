@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { type ByteRange, parseContentRange } from '../core/byte-range.ts'
 import { ScoreError } from '../core/errors.ts'
 import { redactText } from '../core/redact.ts'
@@ -21,7 +21,9 @@ export interface AnswerContext {
 
 const longestQuote = 300
 
-function header(answer: IncomingMessage, name: string): string | undefined {
+type Head = Pick<IncomingMessage, 'statusCode'> & { readonly headers: IncomingHttpHeaders }
+
+function header(answer: Head, name: string): string | undefined {
   const value = answer.headers[name]
   return Array.isArray(value) ? value[0] : value
 }
@@ -43,7 +45,7 @@ function requireSame(version: ObjectVersion, { name, pinned }: AnswerContext): v
  * @returns what the body holds: the range asked for or its beginning (RFC 9110 14.4 lets a server give less).
  * @throws `store-protocol` when that is something else; `object-changed` when it is of other bytes.
  */
-export function acceptRange(answer: IncomingMessage, asked: ByteRange, context: AnswerContext): AnsweredRange {
+export function acceptRange(answer: Head, asked: ByteRange, context: AnswerContext): AnsweredRange {
   const { name } = context
   const wrong = (what: string): ScoreError => new ScoreError('store-protocol', `${name}: ${what}`)
   if (answer.statusCode !== 206)

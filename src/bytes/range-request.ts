@@ -19,15 +19,15 @@ export interface RangeRequest {
   readonly signal: AbortSignal
 }
 
+/** A compressed answer has other bytes, and other ranges. */
+export function rangeHeaders(range: ByteRange, ifMatch: string | undefined): Readonly<Record<string, string>> {
+  return { range: formatHttpRange(range), 'accept-encoding': 'identity', ...(ifMatch !== undefined && { 'if-match': ifMatch }) }
+}
+
 /** Sends one ranged GET. @returns the head of the answer; its body must be read or destroyed. @throws `unavailable` without an answer */
 export function requestRange({ url, range, ifMatch, requester, stallSeconds, signal }: RangeRequest): Promise<IncomingMessage> {
   const target = parseTarget(url)
-  const headers = {
-    range: formatHttpRange(range),
-    // A compressed answer has other bytes, and other ranges.
-    'accept-encoding': 'identity',
-    ...(ifMatch !== undefined && { 'if-match': ifMatch }),
-  }
+  const headers = rangeHeaders(range, ifMatch)
   return new Promise((resolve, reject) => {
     const request = requester.request(target, { method: 'GET', headers, signal })
     request.setTimeout(stallSeconds * 1000, () => {

@@ -5,11 +5,12 @@ import { isScoreError, ScoreError } from '../core/errors.ts'
 import { redactUrl } from '../core/redact.ts'
 import { type RetryNotice, type RetryPolicy, retry } from '../core/retry.ts'
 import { createSharedLoad } from '../core/shared-load.ts'
-import { isCertificateError } from '../http/network-error.ts'
+import { isCertificateError, networkError } from '../http/network-error.ts'
 import type { Requester } from '../http/requester.ts'
 import type { ObjectVersion } from './object-source.ts'
-import { acceptRange, refusedRange, saysEmpty } from './range-answer.ts'
-import { requestRange } from './range-request.ts'
+import { type AnswerContext, acceptRange, refusedRange, saysEmpty } from './range-answer.ts'
+import { rangeHeaders, requestRange } from './range-request.ts'
+import type { AnswerHead, RangeSockets } from './range-sockets.ts'
 
 /** A pre-signed URL and how long it holds. */
 export interface SignedUrl {
@@ -22,6 +23,8 @@ export interface SignedRangesOptions {
   /** Asked at the first read, and again when a URL runs out or is refused. The URL is sent character for character. */
   readonly url: (options: CallOptions) => Promise<SignedUrl>
   readonly requester: Requester
+  /** For plain answers; absent: the requester reads all. */
+  readonly sockets?: RangeSockets
   /** How messages name the source; default the URL without its query. */
   readonly name?: string
   readonly retry?: Partial<RetryPolicy>
@@ -42,6 +45,15 @@ export interface OpenAnswer {
   readonly body: IncomingMessage
 }
 
+/** What came of one request before its end, or before it broke off behind its first byte. */
+export interface PouredRange {
+  readonly count: number
+  readonly version: ObjectVersion
+}
+
+/** One request, whose bytes are given to `take` as they come. */
+export type PourRange = (range: ByteRange, take: (piece: Uint8Array) => void, signal: AbortSignal) => Promise<PouredRange>
+
 export type OpenRange = (range: ByteRange, signal: AbortSignal) => Promise<OpenAnswer>
 
 /** Ranged reads of one object behind pre-signed URLs, all of one version. */
@@ -54,7 +66,7 @@ export interface SignedRanges {
    * Repeats `work` while a repeat may help, with fresh URLs where they ran out. A URL refused twice in a row means that the
    * right is missing.
    */
-  repeat<Result>(work: (open: OpenRange) => Promise<Result>, signal: AbortSignal): Promise<Result>
+  repeat<Result>(work: (open: OpenRange, pour: PourRange) => Promise<Result>, signal: AbortSignal): Promise<Result>
   close(): void
 }
 
@@ -111,13 +123,18 @@ export function createSignedRanges(options: SignedRangesOptions): SignedRanges {
     return { url: signed.url, renew }
   }
 
+  const prepare = async (signal: AbortSignal) => {
+    const { url, renew } = await takeUrl({ signal })
+    const context: AnswerContext = { name: options.name ?? address, now, ...(pinned && { pinned }) }
+    if (closed) throw new ScoreError('internal', `${context.name} is read after it was closed`)
+    const ifMatch = pinned?.etag?.startsWith('W/') ? undefined : pinned?.etag
+    return { url, renew, context, ifMatch }
+  }
+
   /** One request. @throws `url-expired` once the URL was refused and a fresh one will be asked for. */
   const open: OpenRange = async (range, signal) => {
-    const { url, renew } = await takeUrl({ signal })
-    const context = { name: options.name ?? address, now, ...(pinned && { pinned }) }
-    if (closed) throw new ScoreError('internal', `${context.name} is read after it was closed`)
-    const strong = pinned?.etag !== undefined && !pinned.etag.startsWith('W/') ? { ifMatch: pinned.etag } : {}
-    const body = await requestRange({ url, range, requester, stallSeconds, signal, ...strong })
+    const { url, renew, context, ifMatch } = await prepare(signal)
+    const body = await requestRange({ url, range, requester, stallSeconds, signal, ...(ifMatch !== undefined && { ifMatch }) })
     try {
       if (!pinned && saysEmpty(body)) {
         body.resume()
@@ -134,6 +151,54 @@ export function createSignedRanges(options: SignedRangesOptions): SignedRanges {
       throw error
     }
   }
+
+  /** @returns `undefined`, before anything was taken, for an answer that needs to be understood better. */
+  const pourPlain: (...task: Parameters<PourRange>) => Promise<PouredRange | undefined> = async (range, take, signal) => {
+    if (!options.sockets) return undefined
+    const { url, context, ifMatch } = await prepare(signal)
+    let version: ObjectVersion | undefined
+    let left = 0
+    let count = 0
+    const request = {
+      ...{ url, stallSeconds, signal, headers: rangeHeaders(range, ifMatch) },
+      onHead(head: AnswerHead): void {
+        const accepted = acceptRange(head, range, context)
+        version = accepted.version
+        left = rangeLength(accepted.range)
+      },
+      take(piece: Uint8Array): void {
+        const wanted = piece.length > left ? piece.subarray(0, left) : piece
+        take(wanted)
+        left -= wanted.length
+        count += wanted.length
+      },
+    }
+    try {
+      if (!(await options.sockets.read(request))) return undefined
+    } catch (error) {
+      // What came is kept: the next request goes on behind it.
+      if (count === 0 || signal.aborted || !isScoreError(error, 'unavailable')) throw error
+    }
+    return version && { count, version }
+  }
+
+  const pourWith =
+    (openOne: OpenRange): PourRange =>
+    async (range, take, signal) => {
+      const plain = await pourPlain(range, take, signal)
+      if (plain) return plain
+      const answer = await openOne(range, signal)
+      let count = 0
+      try {
+        for await (const piece of bodyPieces(answer)) {
+          take(piece)
+          count += piece.length
+        }
+      } catch (error) {
+        if (count === 0 || signal.aborted) throw error instanceof ScoreError ? error : networkError(error, answer.url)
+      }
+      return { count, version: answer.version }
+    }
 
   return {
     name: () => options.name ?? address,
@@ -155,7 +220,13 @@ export function createSignedRanges(options: SignedRangesOptions): SignedRanges {
         }
       }
       const { retry: policy, onRetry } = options
-      return retry(() => work(openOrRenew), { signal, retryable: worthAnother, ...(policy && { policy }), ...(onRetry && { onRetry }) })
+      const pour = pourWith(openOrRenew)
+      return retry(() => work(openOrRenew, pour), {
+        signal,
+        retryable: worthAnother,
+        ...(policy && { policy }),
+        ...(onRetry && { onRetry }),
+      })
     },
     close() {
       closed = true

@@ -1,30 +1,14 @@
+import type { ByteRange } from '../core/byte-range.ts'
+import type { CallOptions } from '../core/call-options.ts'
 import { ScoreError } from '../core/errors.ts'
 import { createSharedLoad } from '../core/shared-load.ts'
-import { networkError } from '../http/network-error.ts'
 import type { ObjectSource, ObjectVersion } from './object-source.ts'
-import { bodyPieces, createSignedRanges, type OpenAnswer, type OpenRange, type SignedRangesOptions } from './signed-ranges.ts'
+import { bodyPieces, createSignedRanges, type SignedRangesOptions } from './signed-ranges.ts'
 import { requireWithin } from './source-range.ts'
 
 export interface StreamedSourceOptions extends SignedRangesOptions {
   /** Bytes that come with the first answer, which tells size and version; default 64 KiB, at least 1. */
   readonly headBytes?: number
-}
-
-/** A body of which the first piece is here: what breaks off before it is worth another try. */
-interface BegunBody {
-  readonly first: Uint8Array
-  readonly rest: AsyncIterator<Uint8Array>
-}
-
-async function begin(answer: OpenAnswer, name: string): Promise<BegunBody> {
-  const rest = bodyPieces(answer)
-  try {
-    const first = await rest.next()
-    if (!first.done) return { first: first.value, rest }
-  } catch (error) {
-    throw error instanceof ScoreError ? error : networkError(error, answer.url)
-  }
-  throw new ScoreError('unavailable', `${name}: an answer broke off before its first byte`)
 }
 
 /**
@@ -38,23 +22,26 @@ export function createStreamedSource(options: StreamedSourceOptions): ObjectSour
   let head: Uint8Array | undefined
 
   const pin = createSharedLoad(async ({ signal = new AbortController().signal }): Promise<ObjectVersion> => {
-    const first = async (open: OpenRange): Promise<ObjectVersion> => {
-      const answer = await open({ start: 0, end: headBytes }, signal)
-      const pieces: Uint8Array[] = []
-      if (answer.version.size > 0) {
-        const { first: piece, rest } = await begin(answer, ranges.name())
-        pieces.push(Buffer.from(piece))
-        // Whatever came of it is a beginning.
-        for await (const more of untilBroken(rest)) pieces.push(Buffer.from(more))
+    const bytes = Buffer.allocUnsafe(headBytes)
+    const { count, version } = await ranges.repeat((_, pour) => {
+      let filled = 0
+      const take = (piece: Uint8Array): void => {
+        bytes.set(piece, filled)
+        filled += piece.length
       }
-      signal.throwIfAborted()
-      head = Buffer.concat(pieces)
-      return answer.version
-    }
-    const version = await ranges.repeat(first, signal)
+      return pour({ start: 0, end: headBytes }, take, signal)
+    }, signal)
+    signal.throwIfAborted()
     ranges.pin(version)
+    head = bytes.subarray(0, count)
     return version
   })
+
+  const requirePinned = async (range: ByteRange, call: CallOptions): Promise<void> => {
+    const { size } = await pin(call)
+    requireWithin(range, size, ranges.name())
+  }
+  const brokeOff = (): ScoreError => new ScoreError('unavailable', `${ranges.name()}: an answer broke off before its first byte`)
 
   return {
     version: pin,
@@ -64,38 +51,42 @@ export function createStreamedSource(options: StreamedSourceOptions): ObjectSour
       return taken
     },
     size: async (call) => (await pin(call)).size,
-    async *stream(range, call = {}) {
+    async pour(range, take, call = {}) {
       const { signal = new AbortController().signal } = call
-      const { size } = await pin(call)
-      requireWithin(range, size, ranges.name())
+      await requirePinned(range, call)
       for (let at = range.start; at < range.end; ) {
         const left = { start: at, end: range.end }
-        const { first, rest } = await ranges.repeat(async (open) => begin(await open(left, signal), ranges.name()), signal)
-        at += first.length
-        yield first
-        for await (const piece of untilBroken(rest)) {
-          at += piece.length
-          yield piece
+        at += await ranges.repeat(async (_, pour) => {
+          const { count } = await pour(left, take, signal)
+          if (count === 0) throw brokeOff()
+          return count
+        }, signal)
+        signal.throwIfAborted()
+      }
+    },
+    async *stream(range, call = {}) {
+      const { signal = new AbortController().signal } = call
+      await requirePinned(range, call)
+      for (let at = range.start; at < range.end; ) {
+        const left = { start: at, end: range.end }
+        const answer = await ranges.repeat((open) => open(left, signal), signal)
+        const from = at
+        try {
+          for await (const piece of bodyPieces(answer)) {
+            at += piece.length
+            yield piece
+          }
+        } catch (error) {
+          // What came is kept: the next request goes on behind it.
+          if (at === from || signal.aborted) throw error
         }
         signal.throwIfAborted()
+        if (at === from) throw brokeOff()
       }
     },
     async close() {
       head = undefined
       ranges.close()
     },
-  }
-}
-
-/** Bytes up to the place where the connection broke: the reader goes on behind them. */
-async function* untilBroken(pieces: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
-  try {
-    for (;;) {
-      const next = await pieces.next().catch(() => undefined)
-      if (next === undefined || next.done) return
-      yield next.value
-    }
-  } finally {
-    await pieces.return?.()
   }
 }

@@ -1,4 +1,5 @@
 import type { ScoreApi } from '../api/score-api.ts'
+import { createRangeSockets } from '../bytes/range-sockets.ts'
 import { createStreamedSource } from '../bytes/streamed-source.ts'
 import type { RetryNotice, RetryPolicy } from '../core/retry.ts'
 import type { Network } from '../http/network.ts'
@@ -42,6 +43,7 @@ export function createObjectOpener(options: ObjectOpenerOptions): ObjectOpener {
       if (direct) keepReadBuffers(agent)
     },
   })
+  const sockets = createRangeSockets({ idle: connections, ...(network && { network }) })
   return {
     open: async (objectId, { headBytes } = {}) =>
       createStreamedSource({
@@ -51,6 +53,7 @@ export function createObjectOpener(options: ObjectOpenerOptions): ObjectOpener {
         },
         name: `object ${objectId}`,
         requester,
+        sockets,
         retry: { attempts: 4, baseDelayMs: 100, maximumDelayMs: 1000, ...retry },
         stallSeconds,
         ...(onRetry && { onRetry }),
@@ -58,6 +61,7 @@ export function createObjectOpener(options: ObjectOpenerOptions): ObjectOpener {
         ...(headBytes !== undefined && { headBytes }),
       }),
     async close() {
+      sockets.close()
       requester.destroy()
     },
   }
