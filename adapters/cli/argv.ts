@@ -7,6 +7,7 @@ import { nearest } from './nearest.ts'
 import { clipanionName, type OptionSpec, type OptionTable, optionKey, optionName } from './option-spec.ts'
 import { checkValue, type ValueContext } from './option-value.ts'
 import { refusal } from './refusal.ts'
+import { splitRegionList } from './region-list.ts'
 
 export interface ArgvContext {
   /** The original's grammar and words (`score-client`). */
@@ -56,12 +57,20 @@ function splitStrictly(argv: readonly string[]): string[] {
   })
 }
 
+function isList({ kind }: OptionSpec): boolean {
+  return kind === 'object-ids' || kind === 'regions'
+}
+
+function splitList({ kind }: OptionSpec, value: string): string[] {
+  if (kind === 'regions') return splitRegionList(value)
+  return value.includes(',') ? value.split(',').filter((id) => id.trim() !== '') : [value]
+}
+
 function assign(scope: Scope, key: string, spec: OptionSpec, value: string): void {
   const name = optionName(key)
   const held = scope.assigned.get(key)
-  if (spec.kind === 'object-ids') {
-    const ids = value.includes(',') ? value.split(',').filter((id) => id.trim() !== '') : [value]
-    const checked = ids.map((id) => checkValue(spec, name, id.trim(), scope.value))
+  if (isList(spec)) {
+    const checked = splitList(spec, value).map((one) => checkValue(spec, name, one.trim(), scope.value))
     scope.assigned.set(key, [...(held ?? []), ...checked])
     return
   }
@@ -94,7 +103,7 @@ function takeStrictly(scope: Scope, tokens: readonly string[], at: number): numb
   }
   const first = at + (tokens[at + 1] === '--' ? 2 : 1)
   if (first >= tokens.length) throw refusal(scope.value.texts.missingValue(name))
-  if (spec.kind !== 'object-ids') {
+  if (!isList(spec)) {
     assign(scope, key, spec, tokens[first] as string)
     return first + 1
   }
@@ -148,7 +157,7 @@ function takeValue(scope: Scope, found: { readonly key: string; readonly spec: O
     return at + (given ? 2 : 1)
   }
   if (next === undefined || next.startsWith('--')) throw refusal(scope.value.texts.missingValue(name))
-  if (spec.kind !== 'object-ids') {
+  if (!isList(spec)) {
     assign(scope, key, spec, unquote(next))
     return at + 2
   }

@@ -20,6 +20,7 @@ function declareOption(key: string, spec: OptionSpec): unknown {
     case 'boolean':
       return Option.Boolean(name, spec.default)
     case 'object-ids':
+    case 'regions':
       return Option.Array(name, [])
     case 'integer':
       return spec.default === undefined

@@ -1,4 +1,5 @@
 import type { CommandSpec } from './command-spec.ts'
+import { readsCommandTable } from './reads-command-table.ts'
 
 const verifyConnection = {
   kind: 'boolean',
@@ -111,6 +112,7 @@ ${transferJson}`,
     original: true,
     outlivesReader: true,
   },
+  ...readsCommandTable,
   url: {
     summary: 'Resolve the URL of a specified remote file object',
     examples: [

@@ -12,6 +12,8 @@ export type CommandContext = BaseContext & {
   /** The original's words, streams and exit codes. */
   readonly strict: boolean
   readonly cwd: string
+  /** The command line as it was given, without the program. */
+  readonly argv: readonly string[]
   readonly globals: GlobalValues
   readonly output: Output
   /** Aborted by SIGINT or SIGTERM. */

@@ -22,6 +22,8 @@ export type OptionSpec = OptionBase &
     | { readonly kind: 'object-id' }
     /** Takes all arguments up to the next option; commas separate too; repeating it appends. */
     | { readonly kind: 'object-ids' }
+    /** Regions, in the same way; commas within numbers do not separate. */
+    | { readonly kind: 'regions' }
     /** An existing regular file. */
     | { readonly kind: 'file' }
     /** A directory, made when it is not there. */
@@ -35,7 +37,7 @@ export type OptionTable = Readonly<Record<string, OptionSpec>>
 
 type ValueOf<Spec extends OptionSpec> = Spec extends { readonly kind: 'flag' | 'boolean' }
   ? boolean
-  : Spec extends { readonly kind: 'object-ids' }
+  : Spec extends { readonly kind: 'object-ids' | 'regions' }
     ? readonly string[]
     : Spec extends { readonly kind: 'choice'; readonly choices: readonly (infer Choice)[] }
       ? Spec extends { readonly default: string }

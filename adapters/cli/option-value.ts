@@ -86,6 +86,7 @@ export function checkValue(spec: OptionSpec, name: string, value: string, contex
       if (rate === undefined) throw refusal(texts.notRate(name, value))
       return String(rate)
     }
+    case 'regions':
     case 'text':
       return value
   }

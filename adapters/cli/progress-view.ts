@@ -36,7 +36,8 @@ const redrawEveryMs = 500
 const jsonEveryMs = 1000
 const windowMs = 8000
 
-function everyMs(ms: number, work: () => void): () => void {
+/** Calls back every so often, without keeping the process; until the function it gives is called. */
+export function everyMs(ms: number, work: () => void): () => void {
   const timer = setInterval(work, ms)
   timer.unref()
   return () => clearInterval(timer)

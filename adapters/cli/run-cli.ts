@@ -69,7 +69,7 @@ async function fail(error: unknown, outside: CliOutside, output: Output, debug: 
   return report.exitCode
 }
 
-async function dispatch(parsed: ParsedArgv, outside: CliOutside, output: Output): Promise<number> {
+async function dispatch(parsed: ParsedArgv, argv: readonly string[], outside: CliOutside, output: Output): Promise<number> {
   const { command, globals, args } = parsed
   const strict = outside.program === 'score-client'
   if (globals.help && !globals.version) {
@@ -88,6 +88,7 @@ async function dispatch(parsed: ParsedArgv, outside: CliOutside, output: Output)
     program: outside.program,
     strict,
     cwd: outside.cwd,
+    argv,
     globals,
     output,
     signal: outside.signal,
@@ -115,7 +116,7 @@ export async function runCli(argv: readonly string[], outside: CliOutside): Prom
   try {
     const parsed = parseArgv(argv, { strict, commands: commandTable, cwd: outside.cwd })
     output = outputFor(outside, parsed.globals)
-    return await dispatch(parsed, outside, output)
+    return await dispatch(parsed, argv, outside, output)
   } catch (error) {
     return await fail(error, outside, output, glance.debug ?? false)
   }

@@ -5,6 +5,11 @@ import type { CommandName } from './command-table.ts'
 const modules: { readonly [Name in CommandName]: () => Promise<{ readonly run: Run<Name> }> } = {
   upload: () => import('./commands/upload.ts'),
   download: () => import('./commands/download.ts'),
+  view: () => import('./commands/view.ts'),
+  index: () => import('./commands/index.ts'),
+  flagstat: () => import('./commands/flagstat.ts'),
+  idxstats: () => import('./commands/idxstats.ts'),
+  quickcheck: () => import('./commands/quickcheck.ts'),
   url: () => import('./commands/url.ts'),
   manifest: () => import('./commands/manifest.ts'),
   info: () => import('./commands/info.ts'),

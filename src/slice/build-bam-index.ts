@@ -1,4 +1,4 @@
-import type { ByteSource } from '../bytes/byte-source.ts'
+import { type ByteSource, readBytes } from '../bytes/byte-source.ts'
 import type { CallOptions } from '../core/call-options.ts'
 import { isScoreError, ScoreError } from '../core/errors.ts'
 import { recordFlags } from '../formats/bam-record.ts'
@@ -6,6 +6,7 @@ import { eofMarker } from '../formats/bgzf-block.ts'
 import type { WritePosition } from '../formats/bgzf-writer.ts'
 import { addressableBases, baiScheme } from '../formats/binning.ts'
 import type { BinningIndex } from '../formats/binning-index.ts'
+import { isCram } from '../formats/cram-version.ts'
 import { csiSchemeFor } from '../formats/csi.ts'
 import { createIndexBuilder } from '../formats/index-builder.ts'
 import { createBamSlicer } from './bam-slicer.ts'
@@ -28,6 +29,9 @@ export interface BuildIndexOptions extends CallOptions {
 export async function buildBamIndex(data: ByteSource, options: BuildIndexOptions = {}): Promise<BinningIndex> {
   const { name = 'BAM input', minShift = 14, signal } = options
   const call = signal ? { signal } : {}
+  const magic = await readBytes(data, { start: 0, end: Math.min(4, await data.size(call)) }, call)
+  if (isCram(magic))
+    throw new ScoreError('invalid-request', `${name}: this is a CRAM file, which has neither BAI nor CSI; 'samtools index' makes its CRAI`)
   const slicer = createBamSlicer({ data }, { name })
   const { references } = await slicer.header(call)
   const longest = references.reduce((most, { length }) => Math.max(most, length), 0)
@@ -42,7 +46,7 @@ export async function buildBamIndex(data: ByteSource, options: BuildIndexOptions
   try {
     for await (const batch of slicer.batches('all', call)) {
       for (const { core, start } of batch) {
-        if (!start) throw new ScoreError('invalid-format', `${name}: this is no BAM file; only a BAM has a BAI or CSI`)
+        if (!start) throw new ScoreError('internal', `${name}: a record of a BAM file came without its place`)
         const { referenceId, position, end, flags } = core
         const mapped = (flags & recordFlags.unmapped) === 0
         builder.add({ referenceId, position, end, mapped }, { ordinal: start.block, within: start.within })

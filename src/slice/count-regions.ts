@@ -24,7 +24,9 @@ export async function countRegions(
   await runPool(
     regions.entries(),
     async ([at, region], call) => {
-      counts[at] = { region, reads: await slicer.count([region], { ...selection, ...call }) }
+      // A signal each, as every count waits for several things at a time.
+      const own = AbortSignal.any([call.signal])
+      counts[at] = { region, reads: await slicer.count([region], { ...selection, signal: own }) }
     },
     { concurrency: regionsAtOnce, ...(signal && { signal }) },
   )

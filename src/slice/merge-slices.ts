@@ -1,16 +1,13 @@
+import type { CallOptions } from '../core/call-options.ts'
 import { ScoreError } from '../core/errors.ts'
-import type { BamHeader } from '../formats/bam-header.ts'
-import { decodeBamRecord } from '../formats/bam-record-codec.ts'
-import { createBamWriter } from '../formats/bam-writer.ts'
-import { addressableBases, baiScheme } from '../formats/binning.ts'
 import type { BinningIndex } from '../formats/binning-index.ts'
-import { csiSchemeFor } from '../formats/csi.ts'
 import { retagRecord } from '../formats/retag-record.ts'
-import { formatSamRecord } from '../formats/sam-text.ts'
-import type { BamSlice, BamSlicer, SlicedRecord, SliceOptions } from './bam-slicer.ts'
+import type { BamSlice, BamSlicer, SlicedRecord } from './bam-slicer.ts'
 import { type HeaderRenames, mergeHeaders } from './merge-headers.ts'
 import type { RegionSelection } from './place-regions.ts'
 import { addProgramLine } from './program-line.ts'
+import { recordsAsBam, recordsAsSam } from './record-output.ts'
+import type { PlainOutputOptions } from './slicer.ts'
 
 /** A file of which reads go into a merged one. */
 export interface MergeInput {
@@ -19,7 +16,7 @@ export interface MergeInput {
   readonly slicer: Pick<BamSlicer, 'header' | 'batches'>
 }
 
-export type MergeOptions = Omit<SliceOptions, 'verify'>
+export type MergeOptions = Omit<PlainOutputOptions, 'verify'>
 
 /** One input, at the read that it gives next. */
 interface Lane {
@@ -30,8 +27,6 @@ interface Lane {
   batch: readonly SlicedRecord[]
   at: number
 }
-
-const textBytes = 64 * 1024
 
 /** Reads without a place, whose reference is -1, come last. */
 function compareRecords(a: SlicedRecord, b: SlicedRecord): number {
@@ -81,14 +76,14 @@ function settle(lanes: Lane[], lane: Lane): void {
 }
 
 /** In batches, as each record by itself would cost more to hand on than to merge. */
-async function* mergedRecords(lanes: readonly Lane[]): AsyncGenerator<readonly Uint8Array[]> {
+async function* mergedRecords(lanes: readonly Lane[]): AsyncGenerator<readonly SlicedRecord[]> {
   const open: Lane[] = []
-  let merged: Uint8Array[] = []
+  let merged: SlicedRecord[] = []
   try {
     for (const [at, begun] of (await Promise.all(lanes.map(refill))).entries()) if (begun) settle(open, lanes[at] as Lane)
     for (let lane = open.shift(); lane; lane = open.shift()) {
       const read = lane.batch[lane.at] as SlicedRecord
-      merged.push(lane.retag ? retagRecord(read.bytes, lane.retag) : read.bytes)
+      merged.push(lane.retag ? { core: read.core, bytes: retagRecord(read.bytes, lane.retag) } : read)
       lane.at += 1
       const next = lane.batch[lane.at]
       if (next) requireOrder(lane, read, next)
@@ -104,47 +99,6 @@ async function* mergedRecords(lanes: readonly Lane[]): AsyncGenerator<readonly U
   }
 }
 
-async function* mergedText(records: AsyncIterable<readonly Uint8Array[]>, header: BamHeader): AsyncGenerator<Uint8Array> {
-  yield Buffer.from(header.text)
-  let lines = ''
-  for await (const batch of records) {
-    for (const bytes of batch) {
-      lines += `${formatSamRecord(decodeBamRecord(bytes), header)}\n`
-      if (lines.length < textBytes) continue
-      yield Buffer.from(lines, 'latin1')
-      lines = ''
-    }
-  }
-  if (lines !== '') yield Buffer.from(lines, 'latin1')
-}
-
-async function* mergedBam(
-  records: AsyncIterable<readonly Uint8Array[]>,
-  header: BamHeader,
-  options: Pick<MergeOptions, 'level' | 'signal'>,
-  onIndex: (index: BinningIndex) => void,
-): AsyncGenerator<Uint8Array> {
-  const { level = 6, signal } = options
-  const longest = header.references.reduce((most, { length }) => Math.max(most, length), 0)
-  const made: Uint8Array[] = []
-  const writer = createBamWriter((bytes) => void made.push(bytes), {
-    header,
-    level,
-    ...(longest > addressableBases(baiScheme) && { csiScheme: csiSchemeFor(longest) }),
-    ...(signal && { signal }),
-  })
-  for await (const batch of records) {
-    for (const bytes of batch) {
-      const full = writer.write(bytes)
-      if (full) await full
-    }
-    yield* made.splice(0)
-  }
-  const { index } = await writer.finish()
-  yield* made.splice(0)
-  onIndex(index)
-}
-
 /**
  * The reads of some regions out of several files, as one file sorted by coordinate; reads at one place keep the order of their
  * inputs. Memory is bounded by what the inputs' slicers read ahead.
@@ -153,30 +107,26 @@ async function* mergedBam(
  *   input that is not sorted; and what slices throw.
  */
 export function mergeSlices(inputs: readonly MergeInput[], regions: RegionSelection, options: MergeOptions = {}): BamSlice {
-  const { format = 'bam', header: program, level, ...selection } = options
-  const call = selection.signal ? { signal: selection.signal } : {}
+  const { format = 'bam', header: program, level = 6, signal, ...selection } = options
+  // One each, as every input waits for several things at a time.
+  const callOf = (): CallOptions => (signal ? { signal: AbortSignal.any([signal]) } : {})
   let index: BinningIndex | undefined
   async function* run(): AsyncGenerator<Uint8Array> {
     index = undefined
-    const headers = await Promise.all(inputs.map(async ({ name, slicer }) => ({ name, header: await slicer.header(call) })))
+    const headers = await Promise.all(inputs.map(async ({ name, slicer }) => ({ name, header: await slicer.header(callOf()) })))
     const merged = mergeHeaders(headers)
     const header = program === 'original' ? merged.header : addProgramLine(merged.header, program)
     const lanes = inputs.map(({ name, slicer }, ordinal): Lane => {
       const retag = retagger(merged.renames[ordinal] as HeaderRenames)
-      return {
-        name,
-        ordinal,
-        batches: slicer.batches(regions, selection)[Symbol.asyncIterator](),
-        batch: [],
-        at: 0,
-        ...(retag && { retag }),
-      }
+      const batches = slicer.batches(regions, { ...selection, ...callOf() })[Symbol.asyncIterator]()
+      return { name, ordinal, batches, batch: [], at: 0, ...(retag && { retag }) }
     })
     const records = mergedRecords(lanes)
-    if (format === 'sam') return yield* mergedText(records, header)
-    yield* mergedBam(records, header, { ...(level !== undefined && { level }), ...call }, (made) => {
+    if (format === 'sam') return yield* recordsAsSam(records, header)
+    const onIndex = (made: BinningIndex): void => {
       index = made
-    })
+    }
+    yield* recordsAsBam(records, { header, level, onIndex, ...callOf() })
   }
   return {
     [Symbol.asyncIterator]: run,
