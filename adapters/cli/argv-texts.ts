@@ -8,6 +8,7 @@ export interface ArgvTexts {
   notChoice(name: string, value: string, choices: readonly string[]): string
   notObjectId(name: string, value: string): string
   notRate(name: string, value: string): string
+  notSize(name: string, value: string): string
   noSuchFile(name: string, path: string): string
   notFile(name: string, path: string): string
   notDirectory(name: string, path: string): string
@@ -30,6 +31,7 @@ export const originalTexts: ArgvTexts = {
   notChoice: (name, value, choices) => `"${name}": couldn't convert "${value}" to a value in [${choices.join(', ')}]`,
   notObjectId: (name, value) => `Invalid option: ${name}: ${value} is not a valid UUID`,
   notRate: (name, value) => `"${name}": couldn't convert "${value}" to a rate`,
+  notSize: (name, value) => `"${name}": couldn't convert "${value}" to a size`,
   noSuchFile: (name, path) => `Invalid option: ${name}: ${path} does not exist`,
   notFile: (name, path) => `Invalid option: ${name}: ${path} is not a file`,
   notDirectory: (name, path) => `Invalid option: ${name}: ${path} is not a directory`,
@@ -56,6 +58,7 @@ export const friendlyTexts: ArgvTexts = {
   notObjectId: (name, value) =>
     `${name}: '${value}' is not an object id; object ids are UUIDs such as 5be58fbb-775b-5259-bbbd-555e07fbdf24`,
   notRate: (name, value) => `${name} takes bytes a second such as 500K, 20M or 1G, not '${value}'`,
+  notSize: (name, value) => `${name} takes bytes such as 500K, 20M or 1G, not '${value}'`,
   noSuchFile: (name, path) => `${name}: ${path} does not exist; check the name`,
   notFile: (name, path) => `${name}: ${path} is not a file; name a regular file`,
   notDirectory: (name, path) => `${name}: ${path} is not a directory; name a directory`,

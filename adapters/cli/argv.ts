@@ -187,7 +187,11 @@ function globalValues(assigned: Assigned): GlobalValues {
 }
 
 function requireOptions(scope: Scope): void {
-  const missing = Object.keys(scope.table).filter((key) => scope.table[key]?.required && !scope.assigned.has(key))
+  const missing = Object.keys(scope.table).filter((key) => {
+    const { required, requiredUnless } = scope.table[key] as OptionSpec
+    const needed = required || (requiredUnless !== undefined && !scope.assigned.has(requiredUnless))
+    return needed && !scope.assigned.has(key)
+  })
   if (missing.length > 0) throw refusal(scope.value.texts.required(missing.map(optionName), scope.command ?? ''))
 }
 

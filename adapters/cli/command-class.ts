@@ -27,6 +27,7 @@ function declareOption(key: string, spec: OptionSpec): unknown {
         ? Option.String(name, { validator: isNumber() })
         : Option.String(name, String(spec.default), { validator: isNumber() })
     case 'rate':
+    case 'size':
       return Option.String(name, { validator: isNumber() })
     case 'choice':
       return spec.default === undefined

@@ -113,6 +113,66 @@ ${transferJson}`,
     outlivesReader: true,
   },
   ...readsCommandTable,
+  mount: {
+    summary: 'Mount a read-only FUSE file system view of the remote storage repository',
+    details: `Shows objects as files, read when programs read them. Everything that may be read is shown, or what --manifest, --study-id or --analysis-id name. It ends with SIGINT or SIGTERM, with 'score unmount', or when somebody unmounts the folder.
+
+SIGUSR2 tells statistics, in the log and to --status. SIGHUP refreshes the tree of a mount with --daemonize. What a mount promises, the errors that programs see, and how to tune it: docs/mount-semantics.md.
+
+With --json, the line that says it is ready is {"type":"ready","mountPoint","pid","driver","objects","bytes","leftOut"}; --status prints {"type":"mount","mountPoint","state","pid","url",...} for each mount.
+
+Exit codes: 0 unmounted (with --daemonize: ready), 2 refused for what was asked or because this machine cannot mount, 3 not allowed, 4 not found, 7 server or network.`,
+    examples: [
+      { says: 'Everything of a study', line: 'score mount --mount-point /mnt/demo --study-id DEMO' },
+      {
+        says: 'In the background, for a script; then read, then end',
+        line: 'score mount --mount-point mnt --manifest manifest.tsv --daemonize',
+      },
+      { says: 'A region, by object id', line: 'samtools view /mnt/demo/.by-id/5be58fbb-775b-5259-bbbd-555e07fbdf24 chr1:100-200' },
+      { says: 'What is mounted', line: 'score mount --status' },
+    ],
+    options: {
+      mountPoint: { kind: 'directory', requiredUnless: 'status', placeholder: 'DIR', text: 'Empty folder to mount on' },
+      layout: {
+        kind: 'choice',
+        choices: ['bundle', 'object-id'],
+        default: 'bundle',
+        text: 'Names: folder of the analysis and file name, or object id',
+      },
+      manifest,
+      studyId: { kind: 'text', scoreOnly: true, placeholder: 'STUDY', text: 'Only this study' },
+      analysisId: { kind: 'text', scoreOnly: true, placeholder: 'ANALYSIS', text: 'Only this analysis' },
+      options: { kind: 'text', placeholder: 'K=V,...', text: 'Options of FUSE: allow_other, attr_timeout=S, negative_timeout=S' },
+      cacheMetadata: { kind: 'flag', text: 'Keep the listing for the next mount, and take it from there when it is kept' },
+      daemonize: { kind: 'flag', text: 'Return once it is ready, or has failed' },
+      cacheMemory: { kind: 'size', scoreOnly: true, placeholder: 'SIZE', text: 'Memory for what is read, of all files together; 256M' },
+      cacheDir: { kind: 'text', scoreOnly: true, placeholder: 'DIR', text: 'Keep what is read on disk too, in this folder' },
+      cacheDirSize: { kind: 'size', scoreOnly: true, placeholder: 'SIZE', text: 'Most that --cache-dir may take; 10G' },
+      connections: { kind: 'integer', default: 32, scoreOnly: true, placeholder: 'N', text: 'Requests to the store at once' },
+      refresh: { kind: 'integer', default: 0, scoreOnly: true, placeholder: 'SECONDS', text: 'Look for new objects so often; 0 is never' },
+      driver: {
+        kind: 'choice',
+        choices: ['auto', 'fuse-native', 'kernel'],
+        default: 'auto',
+        scoreOnly: true,
+        text: 'How the kernel is spoken to',
+      },
+      withParent: { kind: 'flag', scoreOnly: true, text: 'End when the process that started it ends' },
+      log: { kind: 'text', scoreOnly: true, placeholder: 'FILE', text: 'Append what happens as lines of JSON' },
+      status: { kind: 'flag', scoreOnly: true, text: "Show this user's mounts, and end" },
+      verifyConnection,
+    },
+    original: true,
+    outlivesReader: true,
+  },
+  unmount: {
+    summary: 'End a mount, also one whose process was killed',
+    examples: [{ says: 'One folder', line: 'score unmount /mnt/demo' }],
+    options: {},
+    positionals: { name: 'DIR', least: 1, most: 1 },
+    original: false,
+  },
+  ...readsCommandTable,
   url: {
     summary: 'Resolve the URL of a specified remote file object',
     examples: [

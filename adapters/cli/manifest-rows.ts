@@ -53,8 +53,13 @@ export async function readUploadRows(manifest: string, session: Session, context
   return requireRows(rows, manifest).map(({ objectId, path, md5 }) => ({ objectId, path: resolve(context.cwd, path), md5 }))
 }
 
-/** The object ids of a download manifest. */
-export async function readDownloadIds(manifest: string, session: Session, context: CommandContext): Promise<readonly string[]> {
+/** The object ids of a download manifest; with `indexes`, those of index files that it names too. */
+export async function readDownloadIds(
+  manifest: string,
+  session: Session,
+  context: CommandContext,
+  { indexes = false }: { readonly indexes?: boolean } = {},
+): Promise<readonly string[]> {
   const { manifestResource, parseDownloadManifest } = await import('../../src/index.ts')
   if (manifestResource(manifest).kind === 'path' && manifest.includes('.xml'))
     throw refusal(
@@ -63,5 +68,7 @@ export async function readDownloadIds(manifest: string, session: Session, contex
     )
   const { name, text } = await readManifestText(manifest, session, context)
   const rows = await framed((): DownloadManifestRow[] => parseDownloadManifest(text, { name, strict: context.strict }))
-  return requireRows(rows, manifest).map(({ objectId }) => objectId)
+  return requireRows(rows, manifest).flatMap(({ objectId, indexObjectId }) => {
+    return indexes && indexObjectId !== undefined ? [objectId, indexObjectId] : [objectId]
+  })
 }

@@ -4,6 +4,8 @@ interface OptionBase {
   /** Known to `score` alone; `score-client` refuses it as the original would. */
   readonly scoreOnly?: true
   readonly required?: true
+  /** Required unless this flag of the command is given. */
+  readonly requiredUnless?: string
   /** The configuration key that this option overrides. */
   readonly setting?: string
   /** How the value is called in the help, e.g. `FILE`. */
@@ -30,6 +32,10 @@ export type OptionSpec = OptionBase &
     | { readonly kind: 'new-directory' }
     /** Bytes a second: `500K`, `20M`, `1G`. */
     | { readonly kind: 'rate' }
+    /** Bytes: `500K`, `20M`, `1G`. */
+    | { readonly kind: 'size' }
+    /** A directory. `score` looks at it when the command runs, where it can say more. */
+    | { readonly kind: 'directory' }
   )
 
 /** Options by camel-case key; `objectId` is spelled `--object-id`. */
@@ -43,7 +49,7 @@ type ValueOf<Spec extends OptionSpec> = Spec extends { readonly kind: 'flag' | '
       ? Spec extends { readonly default: string }
         ? Choice
         : Choice | undefined
-      : Spec extends { readonly kind: 'integer' | 'rate' }
+      : Spec extends { readonly kind: 'integer' | 'rate' | 'size' }
         ? Spec extends { readonly default: number }
           ? number
           : number | undefined

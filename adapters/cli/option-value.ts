@@ -13,14 +13,22 @@ export interface ValueContext {
 
 const javaUuid = /^[0-9a-f]{1,16}(-[0-9a-f]{1,16}){4}$/i
 const canonicalUuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
-const rateUnits: Readonly<Record<string, number>> = { '': 1, K: 1024, M: 1024 ** 2, G: 1024 ** 3 }
+const units: Readonly<Record<string, number>> = { '': 1, K: 1024, M: 1024 ** 2, G: 1024 ** 3, T: 1024 ** 4 }
 
 /** `20M` → 20971520; `undefined` when it is no rate above zero. */
 export function parseRate(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?)\s*([KMG]?)(?:i?B)?(?:\/s)?$/i.exec(text)
   if (!match) return undefined
-  const rate = Math.round(Number(match[1]) * (rateUnits[(match[2] ?? '').toUpperCase()] ?? 1))
+  const rate = Math.round(Number(match[1]) * (units[(match[2] ?? '').toUpperCase()] ?? 1))
   return rate > 0 ? rate : undefined
+}
+
+/** `256M` → 268435456; `undefined` when it is no size above zero. */
+export function parseSize(text: string): number | undefined {
+  const match = /^(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?$/i.exec(text)
+  if (!match) return undefined
+  const size = Math.round(Number(match[1]) * (units[(match[2] ?? '').toUpperCase()] ?? 1))
+  return size > 0 && Number.isSafeInteger(size) ? size : undefined
 }
 
 function isJavaLong(text: string): boolean {
@@ -34,6 +42,13 @@ function requireFile(name: string, value: string, { texts, cwd }: ValueContext):
   const stat = statSync(path, { throwIfNoEntry: false })
   if (!stat) throw refusal(texts.noSuchFile(name, path))
   if (!stat.isFile()) throw refusal(texts.notFile(name, path))
+}
+
+function requireDirectory(name: string, value: string, { texts, cwd }: ValueContext): void {
+  const path = resolve(cwd, value)
+  const stat = statSync(path, { throwIfNoEntry: false })
+  if (!stat) throw refusal(texts.noSuchFile(name, path))
+  if (!stat.isDirectory()) throw refusal(texts.notDirectory(name, path))
 }
 
 /** The original makes the directory (one level) while it parses; `score` waits until the command runs. */
@@ -86,7 +101,14 @@ export function checkValue(spec: OptionSpec, name: string, value: string, contex
       if (rate === undefined) throw refusal(texts.notRate(name, value))
       return String(rate)
     }
-    case 'regions':
+    case 'size': {
+      const size = parseSize(value)
+      if (size === undefined) throw refusal(texts.notSize(name, value))
+      return String(size)
+    }
+    case 'directory':
+      if (strict) requireDirectory(name, value, context)
+      return value
     case 'text':
       return value
   }

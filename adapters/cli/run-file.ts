@@ -1,8 +1,8 @@
-import { chmod, mkdir, readdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { homedir } from 'node:os'
+import { realpath, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { ProcessIdentity } from '../../src/index.ts'
 import type { Environment } from './context.ts'
+import { listStateFiles, readStateFile, stateFolder, writeStateFile } from './state-file.ts'
 
 /** What a running `score serve` leaves for clients of the same user on the same machine. Mode 0600. */
 export interface RunFile {
@@ -24,18 +24,13 @@ export interface LocalServer extends RunFile {
 
 /** `$XDG_STATE_HOME/score/run`, or below `~/.local/state`. */
 export function runFolder(environment: Environment): string {
-  return join(environment['XDG_STATE_HOME'] || join(environment['HOME'] || homedir(), '.local', 'state'), 'score', 'run')
+  return join(stateFolder(environment), 'run')
 }
 
 /** Writes the run file of a server that listens on `port`; gives its path. */
 export async function writeRunFile(environment: Environment, port: number, content: RunFile): Promise<string> {
-  const folder = runFolder(environment)
-  await mkdir(folder, { recursive: true, mode: 0o700 })
-  const path = join(folder, `${port}.json`)
-  const draft = `${path}.${process.pid}`
-  await writeFile(draft, `${JSON.stringify(content, undefined, 2)}\n`, { mode: 0o600 })
-  await chmod(draft, 0o600)
-  await rename(draft, path)
+  const path = join(runFolder(environment), `${port}.json`)
+  await writeStateFile(path, content)
   return path
 }
 
@@ -43,7 +38,7 @@ export async function writeRunFile(environment: Environment, port: number, conte
 export async function removeDeadRunFiles(environment: Environment): Promise<void> {
   const { processState } = await import('../../src/index.ts')
   for (const path of await runFiles(runFolder(environment))) {
-    const content = (await isOurs(path)) ? await readRunFile(path) : undefined
+    const content = await readRunFile(path)
     if (content && (await processState(content.process)) === 'dead') await rm(path, { force: true })
   }
 }
@@ -63,29 +58,12 @@ function isRunFile(value: unknown): value is RunFile {
 }
 
 async function readRunFile(path: string): Promise<RunFile | undefined> {
-  try {
-    const value: unknown = JSON.parse(await readFile(path, 'utf8'))
-    return isRunFile(value) ? value : undefined
-  } catch (error) {
-    if (error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
-  }
+  const value = await readStateFile(path)
+  return isRunFile(value) ? value : undefined
 }
 
-/** A file that another user could have written is not believed: it would name where our token goes. */
-async function isOurs(path: string): Promise<boolean> {
-  const entry = await stat(path).catch(() => undefined)
-  if (!entry?.isFile()) return false
-  return process.getuid === undefined || (entry.uid === process.getuid() && (entry.mode & 0o077) === 0)
-}
-
-async function runFiles(folder: string): Promise<string[]> {
-  try {
-    return (await readdir(folder)).filter((name) => /^\d+\.json$/.test(name)).map((name) => join(folder, name))
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
-    throw error
-  }
+function runFiles(folder: string): Promise<string[]> {
+  return listStateFiles(folder, /^\d+\.json$/)
 }
 
 /** The local servers of this user that run on this machine. */
@@ -95,7 +73,7 @@ export async function liveServers(environment: Environment): Promise<LocalServer
   const { processState } = await import('../../src/index.ts')
   const found = await Promise.all(
     paths.map(async (path) => {
-      const content = (await isOurs(path)) ? await readRunFile(path) : undefined
+      const content = await readRunFile(path)
       const alive = content && content.process.pid === content.pid && (await processState(content.process)) === 'alive'
       return content && alive ? { ...content, path } : undefined
     }),

@@ -15,6 +15,8 @@ export interface HashOptions extends CallOptions {
 export interface SessionOptions {
   /** Bytes a second at most, over all files. */
   readonly maxRate?: number | undefined
+  /** Tries of a request at most, and seconds that one may take: less than the settings say, where somebody waits. */
+  readonly patience?: { readonly attempts: number; readonly seconds: number }
 }
 
 /**
@@ -69,11 +71,13 @@ export async function openSession(context: CommandContext, options: SessionOptio
   const reach = await reachOf(config, context)
   const { network } = reach
   const token = await tokenSourceOf(config, context, reach)
-  const attempts = config.integer('storage.retryNumber')
+  const { patience } = options
+  const told = config.integer('storage.retryNumber')
+  const attempts = patience === undefined ? told : Math.min(told < 0 ? Number.POSITIVE_INFINITY : told, patience.attempts)
   const service = {
     ...(token === undefined ? {} : { token }),
     ...(network === undefined ? {} : { fetch: reach.fetch }),
-    timeoutSeconds: config.integer('client.readTimeoutSeconds'),
+    timeoutSeconds: Math.min(config.integer('client.readTimeoutSeconds'), patience?.seconds ?? Number.POSITIVE_INFINITY),
     retry: { attempts },
     userAgent: `score-sdk/${packageVersion()}`,
     onRetry: ({ error, waitMs }: RetryNotice) => {

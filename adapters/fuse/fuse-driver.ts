@@ -32,6 +32,13 @@ export interface MountedFolder {
 export interface FuseDriver {
   readonly name: string
   /**
+   * Whether this machine, this user and this folder can, before anything else is begun. What a killed process of ours left
+   * on the folder is cleared.
+   *
+   * @throws `invalid-configuration` with the way out.
+   */
+  check(place: Pick<MountRequest, 'mountPoint' | 'allowOther'>): Promise<void>
+  /**
    * Resolves when the kernel has it: the first `ls` works.
    *
    * @throws `invalid-configuration` with the way out, when this machine, this user or this folder cannot; `unavailable`

@@ -150,13 +150,18 @@ function watched({ native, mount, answers }: Running, mountPoint: string, watchM
 /** Mounts through the package fuse-native, which is loaded at the first mount. Main thread only; two mounts at once are fine. */
 export function createFuseNativeDriver(options: FuseNativeDriverOptions = {}): FuseDriver {
   const { load = loadFuseNative, watchMs = 2000, startMs = 10_000 } = options
+  const check: FuseDriver['check'] = async ({ mountPoint, allowOther = false }) => {
+    await requireFuse(allowOther)
+    await prepareMountPoint(mountPoint)
+    load()
+  }
   return {
     name: 'fuse-native',
+    check,
     async mount(request) {
       const { mount, mountPoint, allowOther = false, onProblem } = request
       const nativeOptions = mountOptions(request)
-      await requireFuse(allowOther)
-      await prepareMountPoint(mountPoint)
+      await check(request)
       const library = load()
       const { callMs } = mount.limits
       const owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }

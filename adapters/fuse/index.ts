@@ -1,4 +1,8 @@
+export { chooseDriver } from './choose-driver.ts'
 export type { FuseDriver, MountedFolder, MountRequest } from './fuse-driver.ts'
 export { createFuseNativeDriver, type FuseNativeDriverOptions } from './fuse-native-driver.ts'
 export type { FuseNativeLibrary, NativeMount, NativeOperations, NativeStat, NativeStatfs } from './fuse-native-library.ts'
+export { locateMountPoint } from './locate-mount-point.ts'
+export { mountType } from './mount-point.ts'
+export { type MountRow, mountedAt } from './mount-table.ts'
 export { unmountFolder } from './unmount-folder.ts'
