@@ -112,7 +112,6 @@ ${transferJson}`,
     original: true,
     outlivesReader: true,
   },
-  ...readsCommandTable,
   mount: {
     summary: 'Mount a read-only FUSE file system view of the remote storage repository',
     details: `Shows objects as files, read when programs read them. Everything that may be read is shown, or what --manifest, --study-id or --analysis-id name. It ends with SIGINT or SIGTERM, with 'score unmount', or when somebody unmounts the folder.

@@ -109,6 +109,7 @@ export function checkValue(spec: OptionSpec, name: string, value: string, contex
     case 'directory':
       if (strict) requireDirectory(name, value, context)
       return value
+    case 'regions':
     case 'text':
       return value
   }
