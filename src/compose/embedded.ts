@@ -97,6 +97,7 @@ export async function openEmbeddedScore(options: EmbeddedOptions): Promise<Embed
     authorizer,
     presign: createPresignService({ ...options, backend: store }),
     ...(options.partPlan ? { partPlan: options.partPlan } : {}),
+    now,
   })
   return {
     service,

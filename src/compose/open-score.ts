@@ -100,9 +100,10 @@ interface ServiceParts {
   readonly store: ScoreStore
   readonly metadata: MetadataService
   readonly authorizer: Authorizer
+  readonly now: () => number
 }
 
-function serviceOf(config: ServerConfig, { store, metadata, authorizer }: ServiceParts): ScoreService {
+function serviceOf(config: ServerConfig, { store, metadata, authorizer, now }: ServiceParts): ScoreService {
   const { backend, layout } = store
   return createScoreService({
     backend,
@@ -117,6 +118,7 @@ function serviceOf(config: ServerConfig, { store, metadata, authorizer }: Servic
     partPlan: { partSizeBytes: config.integer('upload.partsize') },
     customMd5Property: config.text('s3.customMd5Property') ?? '',
     legacyMode: config.boolean('metadata.useLegacyMode'),
+    now,
   })
 }
 
@@ -149,7 +151,7 @@ export async function openScore(config: ServerConfig, given: OpenScoreOptions): 
     const authorizer = onDecision ? createObservedAuthorizer({ authorizer: auth.authorizer, onDecision }) : auth.authorizer
     const told = onStoreCall ? { ...store, backend: observeBackend(store.backend, onStoreCall) } : store
     return {
-      service: serviceOf(config, { store: told, metadata, authorizer }),
+      service: serviceOf(config, { store: told, metadata, authorizer, now }),
       authorizer,
       ...(store.dataPlane ? { dataPlane: store.dataPlane } : {}),
       ...(catalogue ? { catalogue } : {}),

@@ -108,7 +108,7 @@ export const serverSettingTable = {
   'upload.clean.cron': {
     kind: 'text',
     default: '0 0 0 * * ?',
-    noEffect: ignored('uploads left alone are looked for every hour, which many servers may do at once'),
+    noEffect: ignored('one of the servers that share a store looks for uploads left alone, once or twice a day'),
     text: 'When to look for uploads left alone',
   },
   'download.partsize': {

@@ -28,6 +28,8 @@ export interface ScoreServiceOptions {
   readonly customMd5Property?: string
   /** Leave the states of analyses unasked; default false. */
   readonly legacyMode?: boolean
+  /** Milliseconds since 1970; default the system's clock. */
+  readonly now?: () => number
 }
 
 /** The service, before it is told who is asking. It keeps no state: any number of them may serve one store. */
@@ -196,7 +198,7 @@ export function createScoreService(options: ScoreServiceOptions): ScoreService {
     metadata,
     authorizer,
     registration,
-    uploads: createUploads({ backend, layout, journal, specs, registration, presign, ...plan }),
+    uploads: createUploads({ backend, layout, journal, specs, registration, presign, now: options.now ?? Date.now, ...plan }),
     downloads: createDownloads({ layout, specs, presign, ...plan }),
   }
   return {

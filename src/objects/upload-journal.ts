@@ -16,6 +16,12 @@ export interface UploadRecord {
   readonly receipts: readonly PartReceipt[]
 }
 
+/** An upload in progress. */
+export interface FoundUpload extends UploadRef {
+  /** When its spec was written, by the store's clock. */
+  readonly writtenAt: Date
+}
+
 /** State of uploads in the bucket, so that servers keep none and every one of them can go on (score-server.md 3.2, 3.3). */
 export interface UploadJournal {
   /** Writes the state of a new upload; its spec keeps the real URLs, for an original server may take over. */
@@ -23,7 +29,9 @@ export interface UploadJournal {
   /** Every upload of the object that left a folder, in order of key. */
   all(objectId: string, options?: CallOptions): Promise<readonly UploadRef[]>
   /** The one in progress: the first with a spec. */
-  find(objectId: string, options?: CallOptions): Promise<UploadRef | undefined>
+  find(objectId: string, options?: CallOptions): Promise<FoundUpload | undefined>
+  /** Writes the spec anew, with URLs that live longer; to the clean-up the upload is as young as that. */
+  renew(spec: ObjectSpec<SignedPart>, options?: CallOptions): Promise<void>
   /** @throws `invalid-format`. */
   readSpec(upload: UploadRef, options?: CallOptions): Promise<ObjectSpec<Part> | undefined>
   /** @throws `invalid-format` for a key that is no part state. */
@@ -76,7 +84,7 @@ export function createUploadJournal({ backend, layout, concurrency = 32 }: Uploa
   const journal: UploadJournal = {
     async open(spec, { fresh, ...options }) {
       if (fresh) await backend.put(layout.upload(spec, freshName), new Uint8Array(0), options)
-      await writeDocument(backend, layout.upload(spec, specName), objectSpecToJson(spec), options)
+      await journal.renew(spec, options)
     },
     async all(objectId, options) {
       const uploads: UploadRef[] = []
@@ -87,10 +95,13 @@ export function createUploadJournal({ backend, layout, concurrency = 32 }: Uploa
       return uploads
     },
     async find(objectId, options) {
-      for (const upload of await journal.all(objectId, options))
-        if (await backend.head(layout.upload(upload, specName), options)) return upload
+      for (const upload of await journal.all(objectId, options)) {
+        const stat = await backend.head(layout.upload(upload, specName), options)
+        if (stat) return { ...upload, writtenAt: stat.lastModified }
+      }
       return undefined
     },
+    renew: (spec, options) => writeDocument(backend, layout.upload(spec, specName), objectSpecToJson(spec), options),
     async readSpec(upload, options) {
       const address = layout.upload(upload, specName)
       const text = await readDocument(backend, address, options)

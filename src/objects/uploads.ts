@@ -13,7 +13,12 @@ import { reconcileParts, requireStoredPart } from './upload-parts.ts'
 export interface UploadsContext extends FinalizeContext {
   readonly presign: PresignService
   readonly partPlan?: PartPlanOptions
+  /** Milliseconds since 1970. */
+  readonly now: () => number
 }
+
+/** An upload that is gone on with after so long gets its state renewed, so that no clean-up takes it for left alone. */
+const renewAfterMs = 86_400_000
 
 /** The SDK of the original's client joins 50,000 blocks of 100 MiB at most. */
 const largestDirectBytes = 50_000 * 100 * 1024 ** 2
@@ -155,7 +160,11 @@ async function resume(
     const receipt = held.get(number)
     return { number, range, ...(receipt === undefined ? {} : { md5: normalizeMd5(receipt.md5) ?? receipt.md5 }) }
   })
-  return { ...upload, parts: await context.presign.signUpload(multipart, parts) }
+  const signed = await context.presign.signUpload(multipart, parts)
+  const { uploadId, writtenAt } = upload
+  if (!('gone' in found) && context.now() - writtenAt.getTime() > renewAfterMs)
+    await context.journal.renew({ ...spec, parts: signed.map(({ number, range, url }) => ({ number, range, url })) }, options)
+  return { objectId, uploadId, parts: signed }
 }
 
 async function finalizePart(context: UploadsContext, upload: UploadRef, receipt: PartReceipt, options?: CallOptions): Promise<void> {

@@ -408,6 +408,29 @@ const uploads: readonly Row[] = [
     },
   },
   {
+    id: 'B15',
+    name: 'an upload that is gone on with after days is not left alone: its state is written anew, with URLs that live',
+    async check(house) {
+      const spec = await house.upload(ids.a, bytes(25), { finish: false })
+      const state = { bucket: 'state', key: `upload/${ids.a}_${spec.uploadId}/.meta` }
+      const writes = (): number => house.store.tap.calls.filter((call) => call === `put ${state.key}`).length
+      const before = await house.text('state', state.key)
+      house.advance(day)
+      await house.api.resumeUpload({ objectId: ids.a, size: 25 })
+      assert.is(writes(), 1)
+      house.advance(5 * day - 1)
+      const { parts } = await house.api.resumeUpload({ objectId: ids.a, size: 25 })
+      assert.is(writes(), 2)
+      const unsigned = (text: string | undefined): string => (text ?? '').replace(/"url":"[^"]*"/g, '"url"')
+      const after = await house.text('state', state.key)
+      assert.is(unsigned(after), unsigned(before))
+      for (const { url } of parts) assert.ok(after?.includes(JSON.stringify(url)), url)
+      house.advance(3 * day)
+      assert.equal(await sweepStaleUploads({ backend: house.store, layout: house.layout, now: house.now }), [])
+      await house.api.finalizeUpload(spec)
+    },
+  },
+  {
     id: 'B16',
     name: 'the final .meta holds no URL; the state one does, for an original server may take over',
     async check(house) {

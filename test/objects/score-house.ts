@@ -179,7 +179,8 @@ export async function openHouse(
   const catalogue = createTestCatalogue()
   const authorizer = createStudyAuthorizer({ verifier: createTestVerifier(), metadata: catalogue })
   const plan = options.partPlan ?? partPlan
-  const another = (): ScoreService => createScoreService({ backend: store, layout, metadata: catalogue, authorizer, partPlan: plan })
+  const another = (): ScoreService =>
+    createScoreService({ backend: store, layout, metadata: catalogue, authorizer, partPlan: plan, now: () => time })
   await store.put(layout.sentinel, new Uint8Array(0))
   const service = another()
   const api = service.as(tokens.system)
