@@ -1,5 +1,6 @@
 import * as assert from 'uvu/assert'
 import type { AccessRequest, Authorizer } from '../../src/auth/authorizer.ts'
+import { refreshLogin, revokeLogin, startDeviceLogin } from '../../src/auth/device-login.ts'
 import { createJwtVerifier } from '../../src/auth/jwt-verifier.ts'
 import { createStudyAuthorizer } from '../../src/auth/study-authorizer.ts'
 import { createUmaVerifier } from '../../src/auth/uma-verifier.ts'
@@ -82,6 +83,39 @@ function againstKeycloak(test: SuiteApi<object>, home: string): void {
     await verifier.verify(token)
     now += 31_000
     assert.is((await failure(verifier.verify(token))).code, 'unauthenticated')
+  })
+
+  const permissions = ['score', 'PROGRAMDATA-ABC123', 'PROGRAMDATA-TEST-CA'].flatMap((resource) =>
+    ['READ', 'WRITE'].map((scope) => [resource, scope] as const),
+  )
+  for (const user of ['alice', 'bob', 'carol'] as const)
+    test(`${user}: the scopes are what Keycloak itself decides, permission by permission`, async () => {
+      const token = await keycloak.userToken(user)
+      const { scopes } = await uma().verify(token)
+      for (const [resource, scope] of permissions)
+        assert.is(scopes.has(`${resource}.${scope}`), await keycloak.decides(token, `${resource}#${scope}`), `${resource}#${scope}`)
+    })
+
+  test('a requesting party token is a token for this service, with the same rights', async () => {
+    const token = await keycloak.userToken('alice')
+    const rpt = await keycloak.requestingPartyToken(token)
+    const identity = await jwts('score').verify(rpt)
+    assert.is(identity.subject, (await jwts().verify(token)).subject)
+    assert.equal([...(await uma().verify(rpt)).scopes], ['PROGRAMDATA-ABC123.READ'])
+  })
+
+  test('a device is let in, its tokens are renewed, and worth nothing once they are revoked', async () => {
+    const client = { issuer: keycloak.realmUrl, clientId: 'score-cli' }
+    const login = await startDeviceLogin(client, 'openid')
+    await keycloak.letDeviceIn(login.verificationUriComplete ?? '', 'alice')
+    const first = await login.complete()
+    assert.equal([...(await uma().verify(first.accessToken)).scopes], ['PROGRAMDATA-ABC123.READ'])
+    const next = await refreshLogin(client, first.refreshToken ?? '')
+    assert.is.not(next.accessToken, first.accessToken)
+    assert.equal([...(await uma().verify(next.accessToken)).scopes], ['PROGRAMDATA-ABC123.READ'])
+    assert.is(await revokeLogin(client, next), 'revoked')
+    assert.is((await failure(refreshLogin(client, next.refreshToken ?? ''))).code, 'unauthenticated')
+    assert.is((await failure(uma().verify(next.accessToken))).code, 'unauthenticated')
   })
 
   test('a client without authorization is named', async () => {

@@ -19,6 +19,12 @@ export interface Keycloak {
   userToken(name: string): Promise<string>
   /** An access token of the client `cli` itself. */
   clientToken(): Promise<string>
+  /** The answer to `uma-ticket` without a mode of its own: a token that carries its permissions. */
+  requestingPartyToken(accessToken: string): Promise<string>
+  /** Keycloak's own yes or no to one permission, such as `score#READ`. */
+  decides(accessToken: string, permission: string): Promise<boolean>
+  /** What a user does in a browser to let a device in: the address with the code, name and password, and yes. */
+  letDeviceIn(verificationUriComplete: string, name: string): Promise<void>
   /** Makes the realm sign with a new key, and keeps the old one. */
   rotateKeys(): Promise<void>
   /** Ends all sessions of a user. */
@@ -69,6 +75,56 @@ async function tokenAt(realmUrl: string, form: Readonly<Record<string, string>>)
   const body = (await answer.json()) as { access_token?: string }
   if (body.access_token === undefined) throw new Error(`no token: ${JSON.stringify(body)}`)
   return body.access_token
+}
+
+const umaTicket = 'urn:ietf:params:oauth:grant-type:uma-ticket'
+
+async function decisionAt(realmUrl: string, accessToken: string, permission: string): Promise<boolean> {
+  const answer = await fetch(`${realmUrl}/protocol/openid-connect/token`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${accessToken}` },
+    body: new URLSearchParams({ grant_type: umaTicket, audience: 'score', response_mode: 'decision', permission }),
+  })
+  const body = (await answer.json()) as { readonly result?: boolean; readonly error?: string }
+  if (answer.status === 200 && body.result === true) return true
+  if (answer.status === 403 && body.error === 'access_denied') return false
+  throw new Error(`no decision: ${answer.status} ${JSON.stringify(body)}`)
+}
+
+/** A browser without a window: it keeps cookies, follows redirects, and sends the one form of a page. */
+function openBrowser() {
+  const cookies = new Map<string, string>()
+  let page = { url: '', html: '' }
+  const load = async (url: string, init: RequestInit = {}): Promise<void> => {
+    let [at, now] = [url, init]
+    for (let hop = 0; hop < 10; hop++) {
+      const cookie = [...cookies].map(([name, value]) => `${name}=${value}`).join('; ')
+      const answer = await fetch(at, { ...now, redirect: 'manual', headers: cookie === '' ? {} : { cookie } })
+      for (const set of answer.headers.getSetCookie()) {
+        const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(set) ?? []
+        if (value === '') cookies.delete(name)
+        else cookies.set(name, value)
+      }
+      const location = answer.headers.get('location')
+      page = { url: at, html: await answer.text() }
+      if (location === null) return
+      ;[at, now] = [new URL(location, at).href, {}]
+    }
+    throw new Error(`${url} sends on in circles`)
+  }
+  return {
+    load,
+    html: () => page.html,
+    async send(fields: Readonly<Record<string, string>>): Promise<void> {
+      const action = /<form[^>]*\saction="([^"]*)"/.exec(page.html)?.[1]?.replaceAll('&amp;', '&')
+      if (action === undefined) throw new Error(`${page.url} has no form: ${page.html.replace(/<[^>]*>|\s+/g, ' ').slice(0, 500)}`)
+      const hidden = [...page.html.matchAll(/<input[^>]*type="hidden"[^>]*>/g)].map(([tag]) => [
+        /name="([^"]*)"/.exec(tag)?.[1] ?? '',
+        /value="([^"]*)"/.exec(tag)?.[1] ?? '',
+      ])
+      await load(new URL(action, page.url).href, { method: 'POST', body: new URLSearchParams([...hidden, ...Object.entries(fields)]) })
+    },
+  }
 }
 
 async function endGroup(child: ChildProcess, exited: Promise<unknown>): Promise<void> {
@@ -130,6 +186,24 @@ export async function startKeycloak(home: string): Promise<Keycloak> {
     realmUrl,
     userToken: (name) => tokenAt(realmUrl, { ...client, grant_type: 'password', username: name, password: `${name}-password` }),
     clientToken: () => tokenAt(realmUrl, { ...client, grant_type: 'client_credentials' }),
+    async requestingPartyToken(accessToken) {
+      const answer = await fetch(`${realmUrl}/protocol/openid-connect/token`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${accessToken}` },
+        body: new URLSearchParams({ grant_type: umaTicket, audience: 'score' }),
+      })
+      const body = (await answer.json()) as { readonly access_token?: string }
+      if (body.access_token === undefined) throw new Error(`no token: ${JSON.stringify(body)}`)
+      return body.access_token
+    },
+    decides: (accessToken, permission) => decisionAt(realmUrl, accessToken, permission),
+    async letDeviceIn(verificationUriComplete, name) {
+      const browser = openBrowser()
+      await browser.load(verificationUriComplete)
+      await browser.send({ username: name, password: `${name}-password` })
+      await browser.send({ accept: 'Yes' })
+      if (!/success/i.test(browser.html())) throw new Error(`the device was not let in: ${browser.html().slice(0, 2000)}`)
+    },
     async rotateKeys() {
       priority += 1
       await admin('POST', '/components', {
