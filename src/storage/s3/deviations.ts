@@ -72,7 +72,7 @@ export const s3Deviations: Readonly<Record<S3Store, readonly S3Deviation[]>> = {
     {
       caseName: 'of many completions that may not replace, one wins and the others are told',
       reason:
-        'Swift ignores If-None-Match on a completion: only the question before it guards, so of completions in one moment the last wins',
+        'Swift looks for the object before it joins, not while: of completions in one moment all pass, and the last wins',
       byChance: true,
     },
   ],

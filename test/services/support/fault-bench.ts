@@ -26,6 +26,8 @@ export interface FaultBench {
   readonly engine: TransferEngine
   /** Two parts and a bit. */
   readonly body: Buffer
+  /** The file that holds them. */
+  readonly source: string
   readonly md5: string
   /** Waits before repeats since the last call of {@link forget}, by client and service; nobody really waits. */
   readonly waits: RetryNotice['waitMs'][]
@@ -73,6 +75,7 @@ export async function openFaultBench(store: S3TestStore): Promise<FaultBench> {
     service,
     backend,
     engine,
+    source,
     body,
     md5,
     waits,

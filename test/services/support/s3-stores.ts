@@ -77,10 +77,14 @@ async function startMinio(): Promise<S3TestStore> {
 }
 
 async function startVersitygw(): Promise<S3TestStore> {
-  const store = await startAlone(versitygw, ({ address, folder }) => ['--port', address, 'posix', folder], {
-    ROOT_ACCESS_KEY: credentials.accessKeyId,
-    ROOT_SECRET_KEY: credentials.secretAccessKey,
-  })
+  const store = await startAlone(
+    versitygw,
+    ({ address, folder }) => ['--port', address, '--virtual-domain', 'localhost', 'posix', folder],
+    {
+      ROOT_ACCESS_KEY: credentials.accessKeyId,
+      ROOT_SECRET_KEY: credentials.secretAccessKey,
+    },
+  )
   return furnish(store, credentials)
 }
 

@@ -321,4 +321,61 @@ async function drained(items: AsyncIterable<unknown>): Promise<number> {
   return count
 }
 
-export const faultCases: readonly FaultCase[] = [...passingFaults.map(passingCase), ...lastingFaults.map(lastingCase), ...outages]
+const tebibyte = 1024 ** 4
+
+const refusedEarly: readonly FaultCase[] = [
+  {
+    name: 'upload: an object that needs larger parts than any store takes is refused before the store is asked',
+    async check({ service, proxy, md5 }) {
+      const size = 20 * tebibyte
+      const objectId = await service.register({ size, md5, access: 'controlled' })
+      const before = proxy.counts().CreateMultipartUpload
+      const error = await failureOf(service.api.openUpload({ objectId, size, md5 }))
+      assert.is(error.code, 'invalid-request')
+      assert.match(error.message, /the largest part is 2147483647 bytes and there can be 10000 of them/)
+      assert.is(proxy.counts().CreateMultipartUpload, before)
+    },
+  },
+]
+
+const damaged: readonly FaultCase[] = [
+  {
+    name: 'download: a `.meta` that was damaged by hand is told, and an upload anew mends it',
+    async check(bench) {
+      const objectId = await bench.stored()
+      const [meta] = bench.service.layout.meta(objectId)
+      for (const rubbish of ['', '{"objectId":', '[]', '\0\0\0']) {
+        await bench.backend.put(meta, Buffer.from(rubbish))
+        const error = await failureOf(bench.download(objectId))
+        assert.match(error.message, new RegExp(`${objectId}.meta`), rubbish)
+      }
+      await bench.service.unpublish(objectId)
+      await bench.engine.upload({ objectId, from: { path: bench.source }, md5: bench.md5, overwrite: true })
+      await bench.service.publish(objectId)
+      await bench.download(objectId)
+    },
+  },
+  {
+    name: 'upload: state that was damaged by hand is told, and a cancelled upload begins anew',
+    async check(bench) {
+      const objectId = await bench.registered()
+      const { uploadId } = await bench.service.api.openUpload({ objectId, size: bench.body.length, md5: bench.md5 })
+      await bench.backend.put(bench.service.layout.upload({ objectId, uploadId }, 'part-0000000x|{}'), Buffer.alloc(0))
+      const error = await failureOf(bench.service.api.resumeUpload({ objectId, size: bench.body.length }))
+      assert.is(error.code, 'invalid-format')
+      assert.match(error.message, /part-0000000x\|\{\}.*cancel the upload and begin it again/)
+      await bench.service.api.cancelUpload(objectId)
+      await bench.upload(objectId)
+      await bench.service.publish(objectId)
+      await bench.download(objectId)
+    },
+  },
+]
+
+export const faultCases: readonly FaultCase[] = [
+  ...passingFaults.map(passingCase),
+  ...lastingFaults.map(lastingCase),
+  ...outages,
+  ...refusedEarly,
+  ...damaged,
+]
