@@ -1,7 +1,7 @@
-// One server for bench/server.ts, from the built package: the whole score on a folder, or one bare Koa route.
+// One server for the benches of the server, from the built package: the whole score on a folder, as settings say, or one bare Koa route.
 import { createHash } from 'node:crypto'
 import Koa from 'koa'
-import { openEmbeddedScore } from '../dist/index.js'
+import { openEmbeddedScore, openScore, readServerConfig } from '../dist/index.js'
 import { createScoreServer } from '../dist/server.js'
 
 const [mode, value] = process.argv.slice(2)
@@ -49,6 +49,13 @@ if (mode === 'score') {
     await score.close()
     process.exit(0)
   })
+} else if (mode === 'configured') {
+  const { config, findings } = await readServerConfig({ env: JSON.parse(value) })
+  const wrong = findings.filter(({ severity }) => severity === 'error')
+  if (wrong.length > 0) throw new Error(JSON.stringify(wrong))
+  const server = createScoreServer((url) => openScore(config, { url }), { port: 0 })
+  const { url } = await server.listen()
+  process.send({ url })
 } else {
   const app = new Koa()
   app.use((ctx) => {
