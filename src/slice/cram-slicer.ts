@@ -65,8 +65,11 @@ export function createCramSlicer(sources: CramSlicerSources, options: CramSlicer
       const prepared = await prepare(wanted, sliceOptions)
       const header = sliceOptions.header === 'original' ? prepared.head.header : addProgramLine(prepared.head.header, sliceOptions.header)
       const batches = records(prepared, sliceOptions)
+      const onIndex = (made: BinningIndex): void => {
+        index = made
+      }
       if (format === 'sam') yield* recordsAsSam(batches, header)
-      else yield* recordsAsBam(batches, { header, level, onIndex: (made) => void (index = made), ...(signal && { signal }) })
+      else yield* recordsAsBam(batches, { header, level, onIndex, ...(signal && { signal }) })
       finished = true
     }
     return {
@@ -94,7 +97,9 @@ export function createCramSlicer(sources: CramSlicerSources, options: CramSlicer
       const walked = walk(prepared, call)
       const pieces = verify ? checkedContainers(walked, head.version, name) : walked
       const header = sliceOptions.header === 'original' ? undefined : addProgramLine(head.header, sliceOptions.header)
-      const onIndex = (made: CramIndex | undefined): void => void (index = made)
+      const onIndex = (made: CramIndex | undefined): void => {
+        index = made
+      }
       yield* cramSlice({ head, pieces, onIndex, ...call, ...(header && { header }), ...(containers && { containers }) })
       finished = true
     }
