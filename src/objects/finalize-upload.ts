@@ -162,6 +162,24 @@ async function sealJoined(
 }
 
 /**
+ * Ends an upload whose parts are joined, which another server is about to do or died before: only when the ETag of the
+ * bytes proves it.
+ *
+ * @returns whether the object is whole now.
+ */
+export async function finishIfJoined(context: FinalizeContext, upload: UploadRef, options?: CallOptions): Promise<boolean> {
+  const [data] = context.layout.data(upload.objectId)
+  const spec = await context.journal.readSpec(upload, options)
+  if (!spec) return false
+  const parts = await reconcileParts({ ...context, multipart: { ...data, uploadId: upload.uploadId } }, upload, spec, options)
+  if (!('gone' in parts)) return false
+  const stat = await context.backend.head(data, options)
+  if (stat?.size !== spec.size || stat.etag !== multipartEtag(parts.receipts.map(({ etag }) => etag))) return false
+  await seal(context, upload, withMd5s(spec, parts.receipts), options)
+  return true
+}
+
+/**
  * Makes the object of an upload's parts. Safe to repeat, by any server, after a crash or a lost answer at any point.
  *
  * @throws `upload-not-found`, `upload-incomplete`, `analysis-state`, `part-mismatch`; `object-exists` when another

@@ -6,7 +6,7 @@ import type { ObjectSpec, Part, PartReceipt, SignedPart, UploadProgress, UploadR
 import { maximumParts, type PartPlanOptions, planParts } from '../core/part-plan.ts'
 import { isUploadId } from '../storage/object-layout.ts'
 import type { MultipartRef } from '../storage/storage-backend.ts'
-import { type FinalizeContext, finalizeUpload, uploadGone } from './finalize-upload.ts'
+import { type FinalizeContext, finalizeUpload, finishIfJoined, uploadGone } from './finalize-upload.ts'
 import type { PresignService } from './presign-service.ts'
 import { reconcileParts, requireStoredPart } from './upload-parts.ts'
 
@@ -118,17 +118,32 @@ async function openDirect(
   return { objectKey: address.key, objectId, uploadId: objectId, size, ...(md5 === undefined ? {} : { md5 }), parts: [part] }
 }
 
+/**
+ * Bytes without `.meta` may be those of an upload that another server finishes right now, or died over. It is finished here;
+ * and its `.meta` is asked for again, because its state may have gone since the first question.
+ */
+async function isFinishedMeanwhile(
+  context: UploadsContext,
+  objectId: string,
+  earlier: readonly UploadRef[],
+  options: CallOptions,
+): Promise<boolean> {
+  for (const upload of earlier) if (await finishIfJoined(context, upload, options)) return true
+  return context.specs.exists(objectId, options)
+}
+
 async function open(context: UploadsContext, request: OpenUpload, options: CallOptions = {}): Promise<ObjectSpec<SignedPart>> {
   const { objectId, size, overwrite = false } = request
   const parts = planUpload(size, context.partPlan)
   const md5 = readWholeMd5(request.md5)
   const entity = await context.registration.requireUploadable(objectId, options)
   await context.registration.requireAsRegistered(entity, { size, ...(md5 === undefined ? {} : { md5 }) }, options)
-  const [finished, bytes, earlier] = await Promise.all([
+  const [whole, bytes, earlier] = await Promise.all([
     context.specs.exists(objectId, options),
     context.backend.head(context.layout.data(objectId)[0], options),
     context.journal.all(objectId, options),
   ])
+  const finished = whole || (bytes !== undefined && !overwrite && (await isFinishedMeanwhile(context, objectId, earlier, options)))
   if (finished && !overwrite)
     throw new ScoreError('object-exists', `object ${objectId} (${entity.fileName}) is stored already; use --force to replace it`)
   const direct = request.direct === true ? await openDirect(context, { objectId, size, md5 }) : undefined

@@ -431,6 +431,32 @@ const uploads: readonly Row[] = [
     },
   },
   {
+    id: 'B5',
+    name: 'an upload that begins between the join of another and its .meta is told that the object exists',
+    async check(house) {
+      for (const dies of [false, true]) {
+        const objectId = dies ? ids.b : ids.a
+        const spec = await house.upload(objectId, bytes(25), { finish: false })
+        let began: Promise<{ readonly code: string }> | undefined
+        house.store.tap.after = async (call) => {
+          if (call !== 'completeMultipart') return
+          house.store.tap.after = undefined
+          began = failure(house.another().as(tokens.system).openUpload({ objectId, size: 25 }))
+          await began
+          if (dies) throw new Error('killed')
+        }
+        await house.api.finalizeUpload(spec).catch((error: unknown) => assert.match(String(error), /killed/))
+        assert.is((await began)?.code, 'object-exists')
+        await house.api.finalizeUpload(spec)
+        assert.is((await house.api.describeObject(objectId)).parts[2]?.md5, md5Hex(bytes(25).subarray(20)))
+        assert.equal(
+          (await house.keys('state')).filter((key) => key.startsWith('upload/')),
+          [],
+        )
+      }
+    },
+  },
+  {
     id: 'B16',
     name: 'the final .meta holds no URL; the state one does, for an original server may take over',
     async check(house) {
