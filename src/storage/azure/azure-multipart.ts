@@ -143,8 +143,9 @@ export function createAzureMultipart(
       const held = await heldBy(multipart, completion).catch(async (error: unknown) => {
         throw isScoreError(error, 'upload-not-found') ? await explainGone(multipart, completion) : error
       })
+      const blockIds = chosenBlocks(multipart, parts, held)
       try {
-        await commit(multipart, chosenBlocks(multipart, parts, held), completion)
+        await commit(multipart, blockIds, completion)
       } catch (error) {
         // Another completion, or an abort, may have come in between.
         if (isScoreError(error, 'part-mismatch')) await heldBy(multipart, completion)

@@ -18,13 +18,14 @@ function checkRange(address: ObjectAddress, asked: ByteRange, contentRange: stri
 
 /** Chunks as they come; a body that falls silent is destroyed with the reason. */
 async function* chunksOf(body: Readable, calls: AzureCalls, context: AzureCallContext): AsyncIterable<Uint8Array> {
-  const timer = setTimeout(() => body.destroy(calls.silent(context)), calls.idleTimeoutMs)
+  const watch = (): NodeJS.Timeout => setTimeout(() => body.destroy(calls.silent(context)), calls.idleTimeoutMs)
+  let timer = watch()
   try {
     for await (const chunk of body as AsyncIterable<Uint8Array>) {
       // A reader that takes its time is no silence of the store.
       clearTimeout(timer)
       yield chunk
-      timer.refresh()
+      timer = watch()
     }
   } finally {
     clearTimeout(timer)

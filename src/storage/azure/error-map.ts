@@ -133,6 +133,8 @@ export function mapAzureError(error: unknown, context: AzureErrorContext): Score
       return new ScoreError('invalid-configuration', networkError(error, context.endpoint).message, { cause: error })
     if (isConnectionFailure(error)) return networkError(error, context.endpoint)
     const message = `the Azure driver could not ${context.doing}: ${redactText(error.message)}`
+    if (/valid etag header/.test(error.message))
+      return new ScoreError('store-protocol', `${message}; the answer is none of Azure: a proxy may stand between`, { cause: error })
     // Credentials of Entra ID fail with errors of their own before anything is sent to the store.
     const code = /Credential|Authentication/.test(error.name) ? 'invalid-configuration' : 'internal'
     return new ScoreError(code, message, { cause: error })
