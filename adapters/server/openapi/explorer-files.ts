@@ -22,7 +22,7 @@ export interface ExplorerFiles {
 
 /** The build copies them (tsup.config.ts): the package itself comes with a script that asks the network when it is installed. */
 function explorerFolder(): string {
-  const copied = fileURLToPath(new URL('./swagger-ui', import.meta.url))
+  const copied = join(dirname(fileURLToPath(import.meta.url)), 'swagger-ui')
   return existsSync(copied) ? copied : dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'))
 }
 
