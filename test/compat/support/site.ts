@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
+import { createRetryingBackend } from '../../../src/storage/retrying-backend.ts'
 import { startCatalogueServer } from '../../metadata/catalogue-server.ts'
 import { type S3TestStore, s3Stores } from '../../services/support/s3-stores.ts'
 import { programOf, startProgram, startScoreServer } from '../../services/support/score-process.ts'
@@ -130,7 +131,9 @@ export function environmentOfDeployment(site: Pick<Site, 'traffic' | 'auth' | 's
 }
 
 async function prepareGround(buckets: readonly string[]): Promise<Ground> {
-  const store = await s3Stores.minio.start()
+  const started = await s3Stores.minio.start()
+  // The store cuts connections that were idle; the driver itself never asks twice.
+  const store = { ...started, backend: createRetryingBackend(started.backend) }
   const [traffic, service, auth, song] = await Promise.all([
     startRecordingProxy(),
     startRecordingProxy(),

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createRetryingBackend } from '../../../src/storage/retrying-backend.ts'
 import { type AuthStandIn, startAuthStandIn } from '../../compat/support/auth-stand-in.ts'
 import { type CatalogueServer, startCatalogueServer } from '../../metadata/catalogue-server.ts'
 import { freePort } from '../../support/free-port.ts'
@@ -50,7 +51,9 @@ function environmentOf(store: S3TestStore, song: CatalogueServer, auth: AuthStan
 }
 
 export async function startFleet(size: number): Promise<Fleet> {
-  const store = await s3Stores.minio.start()
+  const started = await s3Stores.minio.start()
+  // The store cuts connections that were idle; the driver itself never asks twice.
+  const store = { ...started, backend: createRetryingBackend(started.backend) }
   await store.createBucket(bucket)
   await store.backend.put({ bucket, key: 'data/heliograph' }, new Uint8Array(0))
   const [song, auth, folder] = await Promise.all([startCatalogueServer(), startAuthStandIn(), mkdtemp(join(tmpdir(), 'score-fleet-'))])
