@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { makeDemoBam } from '../../examples/demo/make-bam.ts'
@@ -22,6 +23,12 @@ async function fillStore(world: World): Promise<void> {
 /** The first four columns, which no other program formats in its own way. */
 function placeOf(line: string): string {
   return line.split('\t').slice(0, 4).join('\t')
+}
+
+/** The specification gives the tags of a read no order. */
+function sortTags(line: string): string {
+  const fields = line.split('\t')
+  return [...fields.slice(0, 11), ...fields.slice(11).sort()].join('\t')
 }
 
 /** Reads of the region, by going through all of the local file. */
@@ -66,6 +73,44 @@ compatSuite(
       const expected = await expectedPlaces()
       assert.ok(expected.length > 50, `${expected.length} reads`)
       assert.equal(places, expected)
+    })
+
+    test('the same query by our score view and by the original gives the same reads', async (world) => {
+      const queries = ['chr2:100000-150000', 'chr1', 'chrM:1-2000']
+      for (const asked of [queries.slice(0, 1), queries]) {
+        for (const contained of [[], ['--contained']]) {
+          const args = ['view', '--object-id', bam.objectId, '--query', ...asked, '--output-original-header', ...contained]
+          const theirs = await world.original(args)
+          expectRun(theirs, 0, '')
+          const ours = await world.score(args)
+          const reads = (sam: string): string[] =>
+            sam
+              .trimEnd()
+              .split('\n')
+              .filter((line) => !line.startsWith('@'))
+          assert.ok(reads(ours).length > 50)
+          assert.equal(reads(ours).map(sortTags), reads(theirs.stdout).map(sortTags), args.join(' '))
+        }
+      }
+    })
+
+    test('files of both: the same names, reads and index', async (world) => {
+      const args = ['view', '--object-id', bam.objectId, '--query', 'chr2:1-90000', 'chr3', '--output-original-header']
+      const rest = ['--output-format', 'bam', '--output-index']
+      expectRun(await world.original([...args, ...rest, '--output-dir', join(world.folder, 'theirs')]), 0, '')
+      await world.score([...args, ...rest, '--output-dir', join(world.folder, 'ours')])
+      const name = 'demo.chr2_1-90000__chr3.bam'
+      assert.equal(readdirSync(join(world.folder, 'theirs')).sort(), ['demo.chr2_1-90000__chr3.bai', name])
+      assert.equal(readdirSync(join(world.folder, 'ours')).sort(), [name, `${name}.bai`])
+      const bytesOf = async (folder: string): Promise<Buffer> => {
+        const source = createFileSource(join(world.folder, folder, name))
+        const pieces: Buffer[] = []
+        for await (const { bytes } of createBamReader(source).records()) pieces.push(Buffer.from(bytes))
+        await source.close()
+        return Buffer.concat(pieces)
+      }
+      const ours = await bytesOf('ours')
+      assert.ok(ours.length > 10_000 && ours.equals(await bytesOf('theirs')))
     })
   },
   fillStore,
