@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { accessSync, constants, existsSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { mountedAt } from '../../../adapters/fuse/mount-table.ts'
@@ -9,15 +9,7 @@ import { suite } from '../../support/suite.ts'
 import { idOf } from '../tree-double.ts'
 import { cleanUp, inside, makeMountPoint, mountedDaemon, run, startDaemon } from './daemon.ts'
 import { blackBox, farByte, sampleBytes } from './daemon-plan.ts'
-
-function whyNot(): string | undefined {
-  try {
-    accessSync('/dev/fuse', constants.R_OK | constants.W_OK)
-  } catch {
-    return '/dev/fuse is not here, or not for this user'
-  }
-  return process.getuid?.() === 0 || spawnSync('fusermount', ['-V']).status === 0 ? undefined : 'fusermount is not installed'
-}
+import { whyNoMounts } from './why-no-mounts.ts'
 
 function md5(bytes: Uint8Array): string {
   return createHash('md5').update(bytes).digest('hex')
@@ -29,7 +21,7 @@ function made(path: string, make: (path: string) => void): string {
 }
 
 const large = sampleBytes(3_000_001)
-const missing = whyNot()
+const missing = whyNoMounts()
 
 suite('a real mount through fuse-native', (plain) => {
   const test = missing === undefined ? plain : (name: string) => plain.skip(name, missing)
