@@ -54,8 +54,8 @@ export function resolveMates(records: readonly CramRecord[], where: string): Cra
   for (const [number, record] of records.entries()) {
     if (mates[number]) continue
     if (record.next < 0) {
-      const { flags, mateReferenceId, matePosition, templateLength = 0 } = record
-      mates[number] = { flags, mateReferenceId, matePosition, templateLength, next: -1 }
+      const { flags, mateReferenceId, matePosition, templateLength } = record
+      mates[number] = { flags, mateReferenceId, matePosition, templateLength: templateLength ?? 0, next: -1 }
       continue
     }
     const numbers = chainFrom(records, number, where)

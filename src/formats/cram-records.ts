@@ -1,6 +1,6 @@
 import { ScoreError } from '../core/errors.ts'
 import { recordFlags } from './bam-record.ts'
-import type { CramCompression, CramEncoding } from './cram-compression.ts'
+import type { CramCompression } from './cram-compression.ts'
 import { coveredBases, type FeatureReaders, type ReadFeature, readFeatures } from './cram-features.ts'
 import { createSeriesReaders, type SeriesBlocks, type SeriesReader } from './cram-series.ts'
 import type { CramSliceHeader } from './cram-slice-header.ts'
@@ -31,11 +31,11 @@ export interface CramRecord {
   /** Number of its `@RG` line; -1 for none. */
   readonly readGroup: number
   /** Absent for a record whose name is made of its number. */
-  readonly name?: Uint8Array
+  readonly name: Uint8Array | undefined
   readonly mateReferenceId: number
   readonly matePosition: number
   /** Absent where it has to be reckoned from the mates. */
-  readonly templateLength?: number
+  readonly templateLength: number | undefined
   /** Number in the slice of the next record of its template; -1 for none. */
   readonly next: number
   readonly tags: readonly CramTag[]
@@ -44,7 +44,7 @@ export interface CramRecord {
   /** Of an unmapped read. */
   readonly bases: Uint8Array
   /** Absent where they stand in the features, or nowhere. */
-  readonly qualities?: Uint8Array
+  readonly qualities: Uint8Array | undefined
 }
 
 export interface CramSliceContent extends SeriesBlocks {
@@ -63,6 +63,7 @@ type SliceReaders = FeatureReaders &
 type Mate = Pick<CramRecord, 'flags' | 'name' | 'mateReferenceId' | 'matePosition' | 'templateLength' | 'next'>
 
 const none = new Uint8Array(0)
+const noFeatures: readonly ReadFeature[] = []
 
 /** Where a detached record's mate is, or which record of the slice is the mate. */
 function readMate(readers: SliceReaders, flags: number, kind: number, number: number, hasNames: boolean): Mate {
@@ -74,10 +75,10 @@ function readMate(readers: SliceReaders, flags: number, kind: number, number: nu
     const unmapped = mateFlags & mateUnmapped ? recordFlags.mateUnmapped : 0
     const all = flags | reverse | unmapped
     const known = all & recordFlags.paired ? mateReferenceId : -1
-    return { flags: all, mateReferenceId: known, matePosition, templateLength, next: -1, ...(name && { name }) }
+    return { flags: all, name, mateReferenceId: known, matePosition, templateLength, next: -1 }
   }
   const next = kind & cramFlags.mateDownstream ? number + 1 + readers.NF.int() : -1
-  return { flags, mateReferenceId: -1, matePosition: 0, next }
+  return { flags, name: undefined, mateReferenceId: -1, matePosition: 0, templateLength: undefined, next }
 }
 
 /**
@@ -91,13 +92,23 @@ export function decodeCramRecords(content: CramSliceContent): CramRecord[] {
   const readers = Object.fromEntries(seriesNames.map((name) => [name, readerOf(compression.series.get(name), name)])) as SliceReaders
   const tagReaders = new Map<number, SeriesReader>()
   const tagReader = (key: number): SeriesReader => {
-    const encoding: CramEncoding | undefined = compression.tags.get(key)
-    const made = tagReaders.get(key) ?? readerOf(encoding, `of the tag ${String.fromCharCode(key >> 16, (key >> 8) & 255)}`)
+    const known = tagReaders.get(key)
+    if (known) return known
+    const made = readerOf(compression.tags.get(key), `of the tag ${String.fromCharCode(key >> 16, (key >> 8) & 255)}`)
     tagReaders.set(key, made)
     return made
   }
   const { hasNames, deltaPositions, tagLists } = compression
   let lastPosition = header.start + 1
+
+  const readTags = (number: number): CramTag[] => {
+    const list = tagLists[readers.TL.int()]
+    if (!list)
+      throw new ScoreError('invalid-format', `${where}: record ${number} has a list of tags that is not there; the file is damaged`)
+    const tags: CramTag[] = []
+    for (const key of list) tags.push({ key, value: tagReader(key).bytes() })
+    return tags
+  }
 
   const readOne = (number: number): CramRecord => {
     const given = readers.BF.int()
@@ -109,21 +120,30 @@ export function decodeCramRecords(content: CramSliceContent): CramRecord[] {
     const readGroup = readers.RG.int()
     const name = hasNames ? readers.RN.bytes() : undefined
     const mate = readMate(readers, given, kind, number, hasNames)
-    const list = tagLists[readers.TL.int()]
-    if (!list || length < 0) throw new ScoreError('invalid-format', `${where}: record ${number} is impossible; the file is damaged`)
-    const tags = list.map((key) => ({ key, value: tagReader(key).bytes() }))
+    const tags = readTags(number)
+    if (length < 0) throw new ScoreError('invalid-format', `${where}: record ${number} claims ${length} bases; the file is damaged`)
     const mapped = (given & recordFlags.unmapped) === 0
-    const hasBases = !mapped && (kind & cramFlags.noSequence) === 0
-    const features = mapped ? readFeatures(readers, length, where) : []
+    const features = mapped ? readFeatures(readers, length, where) : noFeatures
     const mappingQuality = mapped ? readers.MQ.int() : 0
-    const bases = hasBases ? readers.BA.run(length) : none
-    const qualities = kind & cramFlags.hasQualities ? readers.QS.run(length) : undefined
-    const last = mapped ? Math.max(position, position + coveredBases(features, length) - 1) : position
+    const bases = mapped || kind & cramFlags.noSequence ? none : readers.BA.run(length)
     return {
-      ...{ cramFlags: kind, referenceId, length, position, last, readGroup, tags, features, mappingQuality, bases },
-      ...mate,
-      ...(name && { name }),
-      ...(qualities && { qualities }),
+      flags: mate.flags,
+      cramFlags: kind,
+      referenceId,
+      length,
+      position,
+      last: mapped ? Math.max(position, position + coveredBases(features, length) - 1) : position,
+      readGroup,
+      name: name ?? mate.name,
+      mateReferenceId: mate.mateReferenceId,
+      matePosition: mate.matePosition,
+      templateLength: mate.templateLength,
+      next: mate.next,
+      tags,
+      features,
+      mappingQuality,
+      bases,
+      qualities: kind & cramFlags.hasQualities ? readers.QS.run(length) : undefined,
     }
   }
   return Array.from({ length: header.records }, (_, number) => readOne(number))

@@ -14,8 +14,8 @@ export interface CramToBamContext {
   /** Records of the file before the slice. */
   readonly recordCounter: number
   readonly substitutions: Uint8Array
-  /** Ids of the `@RG` lines, in order. */
-  readonly readGroups: readonly string[]
+  /** Ids of the `@RG` lines as bytes, in order. */
+  readonly readGroups: readonly Uint8Array[]
   /** What made-up names begin with; their record's number follows a colon. */
   readonly namePrefix: string
   /** The reference under a record; absent where the file needs none, and `MD` and `NM` are not made then. */
@@ -33,47 +33,63 @@ function keyOf(name: string): number {
   return (name.charCodeAt(0) << 8) | name.charCodeAt(1)
 }
 
-const [differencesKey, distanceKey] = [keyOf('MD'), keyOf('NM')]
+const [differencesKey, distanceKey, groupKey] = [keyOf('MD'), keyOf('NM'), keyOf('RG')]
 
-/** A text value, with the NUL that ends it. */
-function endedText(value: Uint8Array): Uint8Array {
-  return value.at(-1) === 0 ? value : Buffer.concat([value, Uint8Array.of(0)])
+/** A tag to be written: name, type, the bytes of its value, and whether the NUL is missing that ends a text. */
+interface PlannedTag {
+  readonly name: number
+  readonly type: number
+  readonly value: Uint8Array
+  readonly ending: 0 | 1
 }
 
-function tagBytes(name: number, type: string, value: Uint8Array): Uint8Array {
-  return Buffer.concat([Uint8Array.of(name >> 8, name & 255, type.charCodeAt(0)), value])
-}
+const [text, hexadecimal, bytesType] = [...'ZHB'].map((type) => type.charCodeAt(0)) as [number, number, number]
 
 /** The smallest unsigned number that holds the distance, as htslib writes it. */
-function distanceTag(count: number): Uint8Array {
+function distanceTag(count: number): PlannedTag {
   const value = Buffer.alloc(4)
   value.writeUInt32LE(count)
-  if (count <= 0xff) return tagBytes(distanceKey, 'C', value.subarray(0, 1))
-  return count <= 0xffff ? tagBytes(distanceKey, 'S', value.subarray(0, 2)) : tagBytes(distanceKey, 'I', value)
+  const [type, bytes] = count <= 0xff ? (['C', 1] as const) : count <= 0xffff ? (['S', 2] as const) : (['I', 4] as const)
+  return { name: distanceKey, type: type.charCodeAt(0), value: value.subarray(0, bytes), ending: 0 }
 }
 
 /** The tags as htslib orders them: those of the file, then `MD` and `NM` where they were not stored, then the read group. */
-function tagsOf(record: CramRecord, read: AlignedRead | undefined, context: CramToBamContext): Uint8Array[] {
-  const tags: Uint8Array[] = []
-  const stored = new Set<number>()
+function tagsOf(record: CramRecord, read: AlignedRead | undefined, context: CramToBamContext): PlannedTag[] {
+  const tags: PlannedTag[] = []
+  let [hasDifferences, hasDistance] = [false, false]
   for (const { key, value } of record.tags) {
-    const type = String.fromCharCode(key & 255)
-    stored.add(key >> 8)
-    tags.push(tagBytes(key >> 8, type, type === 'Z' || type === 'H' ? endedText(value) : value))
+    const [name, type] = [key >> 8, key & 0xff]
+    hasDifferences ||= name === differencesKey
+    hasDistance ||= name === distanceKey
+    tags.push({ name, type, value, ending: (type === text || type === hexadecimal) && value[value.length - 1] !== 0 ? 1 : 0 })
   }
   if (read?.differences) {
-    const { text, count } = read.differences
-    if (!stored.has(differencesKey)) tags.push(tagBytes(differencesKey, 'Z', Buffer.from(`${text}\0`)))
-    if (!stored.has(distanceKey)) tags.push(distanceTag(count))
+    const { text: differences, count } = read.differences
+    if (!hasDifferences) tags.push({ name: differencesKey, type: text, value: Buffer.from(differences, 'latin1'), ending: 1 })
+    if (!hasDistance) tags.push(distanceTag(count))
   }
-  const group = context.readGroups[record.readGroup]
-  if (record.readGroup >= 0 && group === undefined)
-    throw new ScoreError(
-      'invalid-format',
-      `${context.where}: a record is of read group ${record.readGroup}; the header has ${context.readGroups.length}`,
-    )
-  if (group !== undefined) tags.push(tagBytes(keyOf('RG'), 'Z', Buffer.from(`${group}\0`)))
+  if (record.readGroup >= 0) {
+    const value = context.readGroups[record.readGroup]
+    if (!value)
+      throw new ScoreError(
+        'invalid-format',
+        `${context.where}: a record is of read group ${record.readGroup}; the header has ${context.readGroups.length}`,
+      )
+    tags.push({ name: groupKey, type: text, value, ending: 1 })
+  }
   return tags
+}
+
+function writeTags(bytes: Uint8Array, from: number, tags: readonly PlannedTag[]): void {
+  let at = from
+  for (const { name, type, value, ending } of tags) {
+    bytes[at] = name >> 8
+    bytes[at + 1] = name & 0xff
+    bytes[at + 2] = type
+    bytes.set(value, at + 3)
+    at += 3 + value.length
+    if (ending) bytes[at++] = 0
+  }
 }
 
 /** A name as stored, or the mate's, or one made of the number of the template's first record. */
@@ -88,21 +104,29 @@ function nameOf(number: number, context: CramToBamContext): Uint8Array {
 }
 
 function packSequence(bytes: Uint8Array, from: number, sequence: Uint8Array): void {
-  for (let at = 0; at < sequence.length; at += 2) {
-    const high = baseNumbers[(sequence[at] as number) & 127] as number
-    const low = at + 1 < sequence.length ? (baseNumbers[(sequence[at + 1] as number) & 127] as number) : 0
-    bytes[from + (at >> 1)] = (high << 4) | low
-  }
+  const whole = sequence.length & ~1
+  let to = from
+  for (let at = 0; at < whole; at += 2)
+    bytes[to++] =
+      ((baseNumbers[(sequence[at] as number) & 127] as number) << 4) | (baseNumbers[(sequence[at + 1] as number) & 127] as number)
+  if (whole < sequence.length) bytes[to] = (baseNumbers[(sequence[whole] as number) & 127] as number) << 4
 }
 
 /** Operations that a record's own field cannot hold go to a `CG` tag (SAMv1 4.2.2). */
-function placeOperations(cigar: readonly number[], length: number, span: number): { cigar: readonly number[]; tag?: Uint8Array } {
+function placeOperations(cigar: readonly number[], length: number, span: number): { cigar: readonly number[]; tag?: PlannedTag } {
   if (cigar.length <= maximumCigarOperations) return { cigar }
   const value = Buffer.alloc(5 + cigar.length * 4)
   value.write('I', 'latin1')
   value.writeUInt32LE(cigar.length, 1)
   for (const [at, operation] of cigar.entries()) value.writeUInt32LE(operation, 5 + at * 4)
-  return { cigar: [((length << 4) | 4) >>> 0, ((span << 4) | 3) >>> 0], tag: tagBytes(keyOf('CG'), 'B', value) }
+  return { cigar: [((length << 4) | 4) >>> 0, ((span << 4) | 3) >>> 0], tag: { name: keyOf('CG'), type: bytesType, value, ending: 0 } }
+}
+
+/** Bases of the reference under the packed operations. */
+function spanOf(cigar: readonly number[]): number {
+  let span = 0
+  for (const operation of cigar) span += referenceBases(operation)
+  return span
 }
 
 /** A record of a slice as BAM has it, its own length field first. @throws `invalid-format` when BAM cannot hold it. */
@@ -111,41 +135,41 @@ export function cramRecordToBam(number: number, context: CramToBamContext): Uint
   const mate = context.mates[number] as CramMate
   const mapped = (mate.flags & recordFlags.unmapped) === 0
   const read = mapped ? alignRead(record, context.windowOf(record.referenceId), context.substitutions) : undefined
-  const sequence = read?.sequence ?? record.bases
-  const span = (read?.cigar ?? []).reduce((sum, operation) => sum + referenceBases(operation), 0)
-  const { cigar, tag } = placeOperations(read?.cigar ?? [], sequence.length, span)
-  const tags = [...tagsOf(record, read, context), ...(tag ? [tag] : [])]
+  const sequence = read ? read.sequence : record.bases
+  const span = read ? spanOf(read.cigar) : 0
+  const { cigar, tag } = placeOperations(read ? read.cigar : [], sequence.length, span)
+  const tags = tagsOf(record, read, context)
+  if (tag) tags.push(tag)
   const name = nameOf(number, context)
   if (name.length > 254)
     throw new ScoreError('invalid-format', `${context.where}: record ${number} has a name of ${name.length} characters`)
-  const sequenceAt = fixedBytes + name.length + 1 + cigar.length * 4
+  const cigarAt = fixedBytes + name.length + 1
+  const sequenceAt = cigarAt + cigar.length * 4
   const qualitiesAt = sequenceAt + ((sequence.length + 1) >> 1)
   const tagsAt = qualitiesAt + sequence.length
-  const bytes = Buffer.allocUnsafe(tags.reduce((sum, { length }) => sum + length, tagsAt))
+  let size = tagsAt
+  for (const { value, ending } of tags) size += 3 + value.length + ending
+  const bytes = new Uint8Array(size)
+  const view = new DataView(bytes.buffer)
   const position = record.position - 1
-  bytes.writeInt32LE(bytes.length - 4)
-  bytes.writeInt32LE(record.referenceId, 4)
-  bytes.writeInt32LE(position, 8)
+  view.setInt32(0, size - 4, true)
+  view.setInt32(4, record.referenceId, true)
+  view.setInt32(8, position, true)
   bytes[12] = name.length + 1
   bytes[13] = record.mappingQuality
-  bytes.writeUInt16LE(position < 0 ? placelessBin : regionToBin(position, position + Math.max(1, span)) & 0xffff, 14)
-  bytes.writeUInt16LE(cigar.length, 16)
-  bytes.writeUInt16LE(mate.flags & 0xffff, 18)
-  bytes.writeInt32LE(sequence.length, 20)
-  bytes.writeInt32LE(mate.mateReferenceId, 24)
-  bytes.writeInt32LE(mate.matePosition - 1, 28)
-  bytes.writeInt32LE(mate.templateLength, 32)
+  view.setUint16(14, position < 0 ? placelessBin : regionToBin(position, position + Math.max(1, span)) & 0xffff, true)
+  view.setUint16(16, cigar.length, true)
+  view.setUint16(18, mate.flags, true)
+  view.setInt32(20, sequence.length, true)
+  view.setInt32(24, mate.mateReferenceId, true)
+  view.setInt32(28, mate.matePosition - 1, true)
+  view.setInt32(32, mate.templateLength, true)
   bytes.set(name, fixedBytes)
-  bytes[fixedBytes + name.length] = 0
-  for (const [at, operation] of cigar.entries()) bytes.writeUInt32LE(operation, fixedBytes + name.length + 1 + at * 4)
+  for (let at = 0; at < cigar.length; at += 1) view.setUint32(cigarAt + at * 4, cigar[at] as number, true)
   packSequence(bytes, sequenceAt, sequence)
   const qualities = read ? read.qualities : record.qualities
   if (qualities && qualities.length === sequence.length) bytes.set(qualities, qualitiesAt)
   else bytes.fill(missingQuality, qualitiesAt, tagsAt)
-  let at = tagsAt
-  for (const one of tags) {
-    bytes.set(one, at)
-    at += one.length
-  }
+  writeTags(bytes, tagsAt, tags)
   return bytes
 }

@@ -53,17 +53,12 @@ function coreOf({ referenceId, position, last, flags }: CramRecord): RecordCore 
 }
 
 /** Ids of the header's `@RG` lines. */
-function readGroupsOf(text: string): string[] {
+function readGroupsOf(text: string): Uint8Array[] {
   return text
     .split('\n')
     .filter((line) => line.startsWith('@RG\t'))
-    .map(
-      (line) =>
-        line
-          .split('\t')
-          .find((field) => field.startsWith('ID:'))
-          ?.slice(3) ?? '',
-    )
+    .map((line) => line.split('\t').find((field) => field.startsWith('ID:')) ?? 'ID:')
+    .map((field) => Buffer.from(field.slice(3)))
 }
 
 /** What htslib puts before the numbers that stand for names: the name of the file, without its folders. */
@@ -134,11 +129,15 @@ async function windowsFor(
   return windows
 }
 
-function batchOf(container: number, content: CramSliceContent, task: CramBatchTask, readGroups: readonly string[]): CramBatch {
+function batchOf(container: number, content: CramSliceContent, task: CramBatchTask, readGroups: readonly Uint8Array[]): CramBatch {
   const { header, compression, where } = content
   const records = decodeCramRecords(content)
   const mates = resolveMates(records, where)
-  const chosen = records.map((record, number) => ({ number, core: coreOf(record) })).filter(({ core }) => task.choice(core))
+  const chosen: { readonly number: number; readonly core: RecordCore }[] = []
+  for (const [number, record] of records.entries()) {
+    const core = coreOf(record)
+    if (task.choice(core)) chosen.push({ number, core })
+  }
   return {
     container,
     records,
