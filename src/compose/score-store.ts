@@ -51,6 +51,7 @@ export function s3OptionsOf(config: ServerConfig): S3BackendOptions & { readonly
     ...(accessKeyId === undefined || secretAccessKey === undefined ? {} : { credentials: { accessKeyId, secretAccessKey } }),
     ...(keyId === undefined ? {} : { sse: { algorithm: 'aws:kms' as const, keyId } }),
     ...(publicHost === undefined ? {} : { publicEndpoint: withScheme(publicHost, !endpoint.startsWith('http:')) }),
+    ...(config.boolean('s3.preSignedUrl.override.restoresHost') ? { signedHost: 'store' as const } : {}),
     connectTimeoutMs: config.integer('s3.connectionTimeout'),
   }
 }

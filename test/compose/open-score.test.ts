@@ -296,6 +296,15 @@ suite('compose/open-score', (test) => {
       { S3_ENDPOINT: 'http://minio:9000', S3_PRESIGNEDURL_OVERRIDE_HOST: 's3.example.org:9000' },
       { endpoint: 'http://minio:9000', publicEndpoint: 'http://s3.example.org:9000', connectTimeoutMs: 15_000 },
     ],
+    [
+      "a proxy that puts the store's Host back, as the original asks for",
+      {
+        S3_ENDPOINT: 'http://minio:9000',
+        S3_PRESIGNEDURL_OVERRIDE_HOST: 'https://s3.example.org',
+        S3_PRESIGNEDURL_OVERRIDE_RESTORESHOST: 'true',
+      },
+      { endpoint: 'http://minio:9000', publicEndpoint: 'https://s3.example.org', signedHost: 'store', connectTimeoutMs: 15_000 },
+    ],
   ]
   for (const [name, env, options] of stores) {
     test(`S3: ${name}`, async () => assert.equal(s3OptionsOf((await readServerConfig({ env })).config), options))

@@ -1,5 +1,8 @@
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer, request } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -156,6 +159,36 @@ suite('services/store rights', (test) => {
       await rm(folder, { recursive: true })
     }
   })
+
+  for (const signedHost of ['public', 'store'] as const)
+    add(`URLs for the host of a proxy, which ${signedHost === 'public' ? 'passes Host on' : "puts the store's Host back"}`, async () => {
+      const inner = new URL(store.endpoint)
+      const proxy = createServer((incoming, response) => {
+        const headers = { ...incoming.headers, ...(signedHost === 'store' ? { host: inner.host } : {}) }
+        const { method = 'GET', url: path = '/' } = incoming
+        request({ host: inner.hostname, port: inner.port, method, path, headers, setHost: false }, (answer) => {
+          response.writeHead(answer.statusCode ?? 502, answer.headers)
+          answer.pipe(response)
+        }).end()
+      }).listen(0, '127.0.0.1')
+      await once(proxy, 'listening')
+      const publicEndpoint = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`
+      try {
+        for (const signed of ['public', 'store'] as const) {
+          const backend = createS3Backend({ ...store.options, publicEndpoint, signedHost: signed })
+          const address = { bucket: store.bucket, key: 'data/x' }
+          const { url } = await backend.presign({ action: 'get', address, expiresInSeconds: 600 })
+          assert.ok(url.startsWith(publicEndpoint), url)
+          const answer = await fetch(url)
+          await answer.arrayBuffer()
+          assert.is(answer.status, signed === signedHost ? 200 : 403, `signed for ${signed}`)
+        }
+      } finally {
+        proxy.closeAllConnections()
+        proxy.close()
+        await once(proxy, 'close')
+      }
+    })
 
   for (const minutes of [-20, 20])
     add(`on a machine whose clock is ${minutes} minutes off, calls and URLs are signed for the time of the store`, async () => {

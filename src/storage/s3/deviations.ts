@@ -71,8 +71,7 @@ export const s3Deviations: Readonly<Record<S3Store, readonly S3Deviation[]>> = {
     },
     {
       caseName: 'of many completions that may not replace, one wins and the others are told',
-      reason:
-        'Swift looks for the object before it joins, not while: of completions in one moment all pass, and the last wins',
+      reason: 'Swift looks for the object before it joins, not while: of completions in one moment all pass, and the last wins',
       byChance: true,
     },
   ],

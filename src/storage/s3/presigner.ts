@@ -29,7 +29,12 @@ function proxyPrefix(publicEndpoint: string | undefined): string {
   return publicEndpoint === undefined ? '' : new URL(publicEndpoint).pathname.replace(/\/+$/, '')
 }
 
-async function createTargets(session: S3Session, publicEndpoint: string | undefined): Promise<(address: ObjectAddress) => UrlTarget> {
+type PublicSide = Pick<S3BackendOptions, 'publicEndpoint' | 'signedHost'>
+
+async function createTargets(
+  session: S3Session,
+  { publicEndpoint, signedHost = 'public' }: PublicSide,
+): Promise<(address: ObjectAddress) => UrlTarget> {
   const { config } = session.client
   const region = await config.region()
   const prefix = proxyPrefix(publicEndpoint)
@@ -47,8 +52,10 @@ async function createTargets(session: S3Session, publicEndpoint: string | undefi
   const baseOf = (bucket: string) => {
     let base = bases.get(bucket)
     if (base === undefined) {
-      const { url } = config.endpointProvider({ ...shared, Bucket: bucket, ...(endpoint === undefined ? {} : { Endpoint: endpoint }) })
-      base = { origin: url.origin, host: url.host, path: url.pathname.replace(/\/+$/, '') }
+      const urlOf = (at: string | undefined): URL =>
+        config.endpointProvider({ ...shared, Bucket: bucket, ...(at === undefined ? {} : { Endpoint: at }) }).url
+      const { host, pathname } = urlOf(signedHost === 'store' ? ownUrl : endpoint)
+      base = { origin: urlOf(endpoint).origin, host, path: pathname.replace(/\/+$/, '') }
       bases.set(bucket, base)
     }
     return base
@@ -84,7 +91,7 @@ function clockOffset(learned: number): number {
 }
 
 /** @throws at once `invalid-configuration` for a public address that is none. */
-export function createS3Presigner(open: () => Promise<S3Session>, options: Pick<S3BackendOptions, 'publicEndpoint' | 'now'>): Presign {
+export function createS3Presigner(open: () => Promise<S3Session>, options: PublicSide & Pick<S3BackendOptions, 'now'>): Presign {
   const { publicEndpoint, now = Date.now } = options
   if (publicEndpoint !== undefined) requireStoreUrl('publicEndpoint', publicEndpoint)
   const sign = createQuerySigner()
@@ -95,7 +102,7 @@ export function createS3Presigner(open: () => Promise<S3Session>, options: Pick<
     const session = await open()
     const { config } = session.client
     try {
-      targets ??= createTargets(session, publicEndpoint).catch((error: unknown) => {
+      targets ??= createTargets(session, options).catch((error: unknown) => {
         targets = undefined
         throw error
       })

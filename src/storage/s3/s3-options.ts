@@ -38,9 +38,14 @@ export interface S3BackendOptions {
   readonly sse?: S3Encryption
   /**
    * Address that clients reach the store by; URLs are signed for its host. A path in it is a prefix that a proxy takes off
-   * before the store sees the request; the `Host` header must pass unchanged. Default: `endpoint`.
+   * before the store sees the request; the `Host` header must pass unchanged, but for `signedHost`. Default: `endpoint`.
    */
   readonly publicEndpoint?: string
+  /**
+   * Whose `Host` URLs are signed for: the one of `publicEndpoint`, which its proxy passes on, or `store`'s own, where the
+   * proxy puts that in its place, as the original asks for (score-server.md 5). Default `public`.
+   */
+  readonly signedHost?: 'public' | 'store'
   /** Proxies and authorities of certificates, for what this process itself asks of the store; default: node's. */
   readonly network?: Network
   /** Longest wait for a connection; default 15 s, as the original. */

@@ -13,7 +13,7 @@ import type { ScoreSubject } from '../../../src/testing.ts'
 
 const study = 'DEMO'
 const token = 'token-of-the-services-suite-0123456789'
-const partBytes = 5 * 1024 ** 2
+const defaultPartBytes = 5 * 1024 ** 2
 
 export type ServiceOnStore = ScoreSubject & { readonly layout: ObjectLayout; close(): Promise<void> }
 
@@ -24,7 +24,10 @@ export async function openServiceOnStore(store: {
   readonly stateBucket: string
   /** How the service repeats what the store could not do. */
   readonly retry?: RetryingBackendOptions
+  /** Default 5 MiB. */
+  readonly partBytes?: number
 }): Promise<ServiceOnStore> {
+  const { partBytes = defaultPartBytes } = store
   const backend = createRetryingBackend(store.backend, store.retry)
   const layout = createObjectLayout(store)
   const folder = await mkdtemp(join(tmpdir(), 'score-catalogue-'))

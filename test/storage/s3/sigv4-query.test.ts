@@ -172,6 +172,20 @@ suite('storage/s3 signed URLs', (test) => {
     assert.ok(url.startsWith('https://data.example.org/store/score.data/data/x?'))
   })
 
+  test('a URL for a proxy that gives the store its own Host back is what the store signs, at the public address', async () => {
+    // A bucket without a dot, as certificates want it in a host.
+    const request: PresignRequest = { action: 'get', address: { ...at, bucket: 'score-data' }, expiresInSeconds: day }
+    for (const forcePathStyle of [true, false]) {
+      const common = { credentials: keys, now: () => noon, endpoint: 'http://minio:9000', forcePathStyle }
+      const own = new URL((await createS3Backend(common).presign(request)).url)
+      const restored = createS3Backend({ ...common, publicEndpoint: 'https://data.example.org/store', signedHost: 'store' })
+      const url = new URL((await restored.presign(request)).url)
+      assert.is(url.search, own.search)
+      assert.is(url.pathname, `/store${own.pathname}`)
+      assert.is(url.origin, forcePathStyle ? 'https://data.example.org' : 'https://score-data.data.example.org')
+    }
+  })
+
   test('no URL outlives the credentials that signed it', async () => {
     const now = noon + 700
     const signedWith = (expiration: Date) =>
