@@ -22,6 +22,7 @@ export { createUmaVerifier, type UmaVerifierOptions } from './auth/uma-verifier.
 // bytes
 export { type ByteSource, readBytes } from './bytes/byte-source.ts'
 export { type CachedSourceOptions, createCachedSource } from './bytes/cached-source.ts'
+export { type DiskCache, type DiskCacheOptions, type DiskCacheStatistics, openDiskCache } from './bytes/disk-cache.ts'
 export { createFileSource } from './bytes/file-source.ts'
 export { createHttpSource, type HttpSourceOptions } from './bytes/http-source.ts'
 export { createMemorySource } from './bytes/memory-source.ts'

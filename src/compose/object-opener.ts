@@ -1,4 +1,5 @@
 import type { ScoreApi } from '../api/score-api.ts'
+import type { DiskCache } from '../bytes/disk-cache.ts'
 import { createRangeSockets } from '../bytes/range-sockets.ts'
 import { createStreamedSource } from '../bytes/streamed-source.ts'
 import type { RetryNotice, RetryPolicy } from '../core/retry.ts'
@@ -18,6 +19,8 @@ export interface ObjectOpenerOptions {
   readonly onRetry?: (notice: RetryNotice) => void
   /** Seconds without a byte after which a connection counts as broken; default 10. */
   readonly stallSeconds?: number
+  /** Keeps what was read, beyond this process too. */
+  readonly diskCache?: DiskCache
   /** Clock in ms since 1970; default the system's. */
   readonly now?: () => number
 }
@@ -45,8 +48,8 @@ export function createObjectOpener(options: ObjectOpenerOptions): ObjectOpener {
   })
   const sockets = createRangeSockets({ idle: connections, ...(network && { network }) })
   return {
-    open: async (objectId, { headBytes } = {}) =>
-      createStreamedSource({
+    open: async (objectId, { headBytes } = {}) => {
+      const source = createStreamedSource({
         url: async (call) => {
           const { url, expiresAt } = await api.objectUrl(objectId, call)
           return { url, expiresAt: expiresAt.getTime() }
@@ -59,7 +62,9 @@ export function createObjectOpener(options: ObjectOpenerOptions): ObjectOpener {
         ...(onRetry && { onRetry }),
         ...(now && { now }),
         ...(headBytes !== undefined && { headBytes }),
-      }),
+      })
+      return options.diskCache?.over(source, objectId) ?? source
+    },
     async close() {
       sockets.close()
       requester.destroy()

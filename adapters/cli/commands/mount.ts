@@ -87,7 +87,17 @@ async function mountHere(values: Values, place: Place, context: CommandContext):
     const selection = await selectionOf(values, session, context)
     const tree = await sdk.createFileTree(services, { selection, layout: values.layout, signal, now })
     const { network } = session.reach
+    const diskCache =
+      values.cacheDir === undefined
+        ? undefined
+        : await sdk.openDiskCache({
+            folder: resolve(context.cwd, values.cacheDir),
+            now,
+            ...(values.cacheDirSize !== undefined && { maximumBytes: values.cacheDirSize }),
+            onProblem: (error) => log.tell('disk-cache', { message: error instanceof Error ? error.message : String(error) }),
+          })
     const opener = sdk.createObjectOpener({
+      ...(diskCache && { diskCache }),
       api: session.api(),
       connections: values.connections,
       now,
@@ -118,6 +128,7 @@ async function mountHere(values: Values, place: Place, context: CommandContext):
       ...{ refreshSeconds: values.refresh, refreshServices: refresh },
     }
     await mountUntilEnded(run, context)
+    await diskCache?.close()
     const { bytesRead, cache: counted } = mount.statistics()
     const moved = `${formatBytes(bytesRead)} read, ${plural(counted.fetches, 'request')} to the store`
     output.say(
