@@ -21,6 +21,8 @@ export interface StoryEnd {
   readonly uploadKept: number
   readonly downloadKept: number
   readonly md5: string
+  /** Reads of the slice that was cut out of the stored object. */
+  readonly slicedReads: number
 }
 
 interface MovedFile {
@@ -37,6 +39,8 @@ export const partsBeforeKill = 4
 /** The first attempts are slowed and narrowed: on a fast disk they would be over before anyone could kill them. */
 const slowly = ['--max-rate', '100M', '--parallel', '2']
 const study = 'DEMO'
+/** What is cut out of the stored object: from the middle of one chromosome, and all of another. */
+const regions = ['chr2:100,000-300,000', 'chrM']
 
 const mebibytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(1)
 
@@ -110,7 +114,8 @@ function requireKept(what: string, kept: number, moved: number, parts: number): 
 }
 
 /**
- * The main job under trouble: make a BAM, serve, upload, kill, resume, download, kill, resume, compare.
+ * The main job under trouble: make a BAM, serve, upload, kill, resume, download, kill, resume, compare; then slice the stored
+ * object from afar, and count.
  *
  * @throws when a step does not do what it promises.
  */
@@ -154,7 +159,43 @@ export async function tellStory(options: StoryOptions): Promise<StoryEnd> {
   say(`MD5        ${md5}  ${names[0]}`)
   say(`           ${await compare(bam.indexPath, join(outputFolder, names[1]))}  ${names[1]}`)
   say('           both the same before and after')
-  return { objectId: first.objectId, parts: first.parts, uploadKept: uploaded.partsKept, downloadKept: downloaded.partsKept, md5 }
+  const slicedReads = await sliceStored(first.objectId, bam.path, local, options)
+  return {
+    objectId: first.objectId,
+    parts: first.parts,
+    uploadKept: uploaded.partsKept,
+    downloadKept: downloaded.partsKept,
+    md5,
+    slicedReads,
+  }
+}
+
+/** Cuts regions out of the object in the store, and counts their reads in the file that was uploaded. @throws when they differ. */
+async function sliceStored(
+  objectId: string,
+  original: string,
+  local: readonly string[],
+  { score, folder, say, signal }: StoryOptions,
+): Promise<number> {
+  const args = ['view', '--object-id', objectId, '--query', ...regions, '--output-format', 'bam', '--output-index', '--output-dir']
+  const { value: exit, seconds } = await timed(() => score.run([...args, join(folder, 'slices'), ...local]))
+  signal.throwIfAborted()
+  const [slice] = (exit.events.at(-1)?.['files'] ?? []) as readonly { readonly path: string; readonly bytes: number }[]
+  if (!slice) throw new Error('the summary of score view names no file')
+  const inSlice = await countReads(score, slice.path, [])
+  const inFile = (await Promise.all(regions.map((region) => countReads(score, original, [region])))).reduce((sum, count) => sum + count, 0)
+  signal.throwIfAborted()
+  if (inSlice !== inFile) throw new Error(`the slice of ${regions.join(' and ')} has ${inSlice} reads, the file has ${inFile} there`)
+  say(
+    `Slice      ${regions.join(' and ')} out of the stored object: ${mebibytes(slice.bytes)} MiB with its index in ${seconds.toFixed(1)} s`,
+  )
+  say(`           ${inSlice} reads, as many as the file that was uploaded has there`)
+  return inSlice
+}
+
+async function countReads(score: ScoreRunner, path: string, of: readonly string[]): Promise<number> {
+  const { events } = await score.run(['view', path, ...of, '--count', '--json'])
+  return Number(events.at(-1)?.['reads'])
 }
 
 async function make({ folder, bamBytes, say, signal }: StoryOptions): Promise<Awaited<ReturnType<typeof makeDemoBam>>> {

@@ -55,6 +55,8 @@ suite('npm run demo', (test) => {
     assert.is(kept.length, 2)
     for (const [, parts, moved] of kept) assert.ok(Number(parts) >= 4 && Number(parts) + Number(moved) === 6, out)
     assert.is(out.match(/[0-9a-f]{32} {2}demo\.bam/g)?.length, 2)
+    assert.match(out, /Slice +chr2:100,000-300,000 and chrM out of the stored object: \d+\.\d MiB with its index/)
+    assert.match(out, /[1-9]\d{3,} reads, as many as the file that was uploaded has there/)
     assert.match(out, 'How to go on')
     assert.equal(await leftFiles(), [])
     assert.equal(await leftProcesses(), [])

@@ -1,9 +1,10 @@
 import { execFile, spawn } from 'node:child_process'
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import * as assert from 'uvu/assert'
+import { makeDemoBam } from '../../examples/demo/make-bam.ts'
 import { suite } from '../support/suite.ts'
 
 const run = promisify(execFile)
@@ -56,8 +57,8 @@ suite('README', (test) => {
       await writeFile(join(bin, name), `#!/bin/sh\nexec "${process.execPath}" "${join(root, 'dist', 'bin', `${name}.js`)}" "$@"\n`)
       await chmod(join(bin, name), 0o755)
     }
-    for (const name of ['sample.bam', 'sample.bam.bai', 'sample.vcf'])
-      await writeFile(join(folder, name), `the bytes of ${name}\n`.repeat(1000))
+    await makeDemoBam({ path: join(folder, 'sample.bam'), targetBytes: 2_000_000 })
+    await writeFile(join(folder, 'sample.vcf'), 'the bytes of sample.vcf\n'.repeat(1000))
     const { ACCESSTOKEN: _, STORAGE_URL: __, METADATA_URL: ___, ...inherited } = process.env
     env = { ...inherited, PATH: `${bin}:${process.env['PATH']}`, XDG_STATE_HOME: join(folder, 'state'), HOME: folder }
   })
@@ -74,7 +75,7 @@ suite('README', (test) => {
   })
 
   test('every example is claimed by a test', () => {
-    const known = /^(run: (hand|env|steps)|file: examples\/[\w-]+\.ts|proven: .+)$/
+    const known = /^(run: (hand|slices|env|steps)|file: examples\/[\w-]+\.ts|proven: .+)$/
     for (const { claim, text } of shown) assert.match(claim, known, `unclaimed example:\n${text}`)
     assert.ok(shown.length >= 6)
   })
@@ -96,6 +97,13 @@ suite('README', (test) => {
     assert.match(hand, 'until score ls')
     const first = await shell(hand, folder, env)
     assert.is(first.code, 0, first.output)
+
+    const slices = await shell(text('run: slices'), folder, env)
+    assert.is(slices.code, 0, slices.output)
+    assert.match(slices.output, /^chr2\t[1-9]\d+$/m)
+    assert.match(slices.output, /in total \(QC-passed reads/)
+    assert.equal((await readdir(join(folder, 'slices'))).sort(), ['sample.chr2_1-100,000__chrM.bam', 'sample.chr2_1-100,000__chrM.bam.bai'])
+    assert.ok((await readFile(join(folder, 'slice.bam'))).length > 1000)
 
     const steps = await shell(text('run: steps'), folder, env)
     assert.is(steps.code, 0, steps.output)
