@@ -153,6 +153,7 @@ export { type SweepOptions, sweepStaleUploads, sweepStaleUploadsOnce } from './o
 // slice
 export type { BamSlice, BamSlicer, SlicedRecord, SliceOptions, SlicePlan } from './slice/bam-slicer.ts'
 export { type BuildIndexOptions, buildBamIndex } from './slice/build-bam-index.ts'
+export { type BuildCramIndexOptions, buildCramIndex } from './slice/build-cram-index.ts'
 export { countRegions, type RegionCount } from './slice/count-regions.ts'
 export { createSlicer as createBamSlicer, type SlicerSources } from './slice/create-slicer.ts'
 export { type FlagCounts, formatFlagCounts, type PassedAndFailed } from './slice/flag-counts.ts'
@@ -164,7 +165,7 @@ export { type QuickCheck, quickCheck } from './slice/quick-check.ts'
 export { formatReferenceCounts, type ReferenceCount } from './slice/reference-counts.ts'
 export { createSamtoolsTool, type SamtoolsOptions, type SamtoolsTool } from './slice/samtools-tool.ts'
 export type { BamSlicerOptions, BamSlicerSources, ReadSelection } from './slice/slice-preparation.ts'
-export type { CramOutputOptions, CramSlice, PlainOutputOptions, PlanOptions, Slicer } from './slice/slicer.ts'
+export type { BatchOptions, CramOutputOptions, CramSlice, PlainOutputOptions, PlanOptions, Slicer } from './slice/slicer.ts'
 // storage
 export { createLocalBackend, type LocalBackend, type LocalBackendOptions } from './storage/local/backend.ts'
 export { createLocalDataPlane, type LocalDataPlane, type LocalDataPlaneOptions } from './storage/local/data-plane.ts'

@@ -20,6 +20,10 @@ export interface CramContainer {
 /** A slice, with its blocks still compressed. */
 export interface CramSlice {
   readonly header: CramSliceHeader
+  /** Where it begins, in bytes behind the container's header. */
+  readonly start: number
+  /** Its bytes, header and blocks. */
+  readonly size: number
   /** @throws `invalid-format` when a block is damaged. */
   content(): Promise<CramSliceContent>
 }
@@ -48,8 +52,11 @@ async function openSlice(container: CramContainer, landmark: number, compression
   if (first.content !== 'slice-header') throw new ScoreError('invalid-format', `${where}: no slice begins where the container says`)
   const header = parseCramSliceHeader(await inflate(first, where), version, where)
   if (header.records > containerHeader.records) throw new ScoreError('invalid-format', `${where}: it claims ${header.records} records`)
+  const behind = containerHeader.landmarks[number + 1] ?? containerHeader.length
   return {
     header,
+    start: landmark,
+    size: behind - landmark,
     async content() {
       const blocks = blocksFrom(container, start + first.bytes.length, header.blocks, where)
       const inflated = await inflateAll(blocks, { ...container, where })

@@ -129,6 +129,42 @@ function spanOf(cigar: readonly number[]): number {
   return span
 }
 
+/** A record's flags, places and mapping quality as BAM has them, and nothing else of it. No reference is needed. */
+export function cramPlaceToBam(record: CramRecord, mate: CramMate): Uint8Array {
+  const bytes = new Uint8Array(fixedBytes + 2)
+  const view = new DataView(bytes.buffer)
+  writeFixed(view, { record, mate, nameLength: 1, operations: 0, bases: 0, span: record.last - record.position + 1 })
+  bytes[fixedBytes] = '*'.charCodeAt(0)
+  return bytes
+}
+
+interface FixedFields {
+  readonly record: CramRecord
+  readonly mate: CramMate
+  readonly nameLength: number
+  readonly operations: number
+  readonly bases: number
+  /** Bases of the reference that it covers. */
+  readonly span: number
+}
+
+/** The fields of fixed length, those of a record that takes all of the view (SAMv1 4.2). */
+function writeFixed(view: DataView, { record, mate, nameLength, operations, bases, span }: FixedFields): void {
+  const position = record.position - 1
+  view.setInt32(0, view.byteLength - 4, true)
+  view.setInt32(4, record.referenceId, true)
+  view.setInt32(8, position, true)
+  view.setUint8(12, nameLength + 1)
+  view.setUint8(13, record.mappingQuality)
+  view.setUint16(14, position < 0 ? placelessBin : regionToBin(position, position + Math.max(1, span)) & 0xffff, true)
+  view.setUint16(16, operations, true)
+  view.setUint16(18, mate.flags, true)
+  view.setInt32(20, bases, true)
+  view.setInt32(24, mate.mateReferenceId, true)
+  view.setInt32(28, mate.matePosition - 1, true)
+  view.setInt32(32, mate.templateLength, true)
+}
+
 /** A record of a slice as BAM has it, its own length field first. @throws `invalid-format` when BAM cannot hold it. */
 export function cramRecordToBam(number: number, context: CramToBamContext): Uint8Array {
   const record = context.records[number] as CramRecord
@@ -151,19 +187,7 @@ export function cramRecordToBam(number: number, context: CramToBamContext): Uint
   for (const { value, ending } of tags) size += 3 + value.length + ending
   const bytes = new Uint8Array(size)
   const view = new DataView(bytes.buffer)
-  const position = record.position - 1
-  view.setInt32(0, size - 4, true)
-  view.setInt32(4, record.referenceId, true)
-  view.setInt32(8, position, true)
-  bytes[12] = name.length + 1
-  bytes[13] = record.mappingQuality
-  view.setUint16(14, position < 0 ? placelessBin : regionToBin(position, position + Math.max(1, span)) & 0xffff, true)
-  view.setUint16(16, cigar.length, true)
-  view.setUint16(18, mate.flags, true)
-  view.setInt32(20, sequence.length, true)
-  view.setInt32(24, mate.mateReferenceId, true)
-  view.setInt32(28, mate.matePosition - 1, true)
-  view.setInt32(32, mate.templateLength, true)
+  writeFixed(view, { record, mate, nameLength: name.length, operations: cigar.length, bases: sequence.length, span })
   bytes.set(name, fixedBytes)
   for (let at = 0; at < cigar.length; at += 1) view.setUint32(cigarAt + at * 4, cigar[at] as number, true)
   packSequence(bytes, sequenceAt, sequence)

@@ -79,3 +79,18 @@ export async function* walkContainers(pieces: AsyncIterable<PlacedBytes>, option
   }
   if (open || held.length > 0) throw cutOff()
 }
+
+/** A container with all its bytes. */
+export type WholeContainer = Pick<ContainerPiece, 'offset' | 'header' | 'bytes'>
+
+/** The containers with all their bytes, which stay as they are. */
+export async function* wholeContainers(pieces: AsyncIterable<ContainerPiece>): AsyncGenerator<WholeContainer> {
+  let parts: Uint8Array[] = []
+  for await (const { offset, header, bytes, isLast } of pieces) {
+    parts.push(bytes)
+    if (!isLast) continue
+    const [only] = parts
+    yield { offset, header, bytes: parts.length === 1 && only ? only : Buffer.concat(parts) }
+    parts = []
+  }
+}

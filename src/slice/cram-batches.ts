@@ -9,8 +9,8 @@ import { needsReference, type ReferenceWindow } from '../formats/cram-read.ts'
 import { type CramRecord, type CramSliceContent, decodeCramRecords } from '../formats/cram-records.ts'
 import type { CramSliceHeader } from '../formats/cram-slice-header.ts'
 import { cramSlices } from '../formats/cram-slices.ts'
-import { type CramToBamContext, cramRecordToBam } from '../formats/cram-to-bam.ts'
-import type { ContainerPiece } from './container-walk.ts'
+import { type CramToBamContext, cramPlaceToBam, cramRecordToBam } from '../formats/cram-to-bam.ts'
+import { type ContainerPiece, wholeContainers } from './container-walk.ts'
 import { createPlaceFilter } from './cram-containers.ts'
 import type { CramReference } from './cram-reference.ts'
 import type { RecordChoice } from './record-choice.ts'
@@ -26,6 +26,8 @@ export interface CramBatch {
   readonly chosen: readonly { readonly number: number; readonly core: RecordCore }[]
   /** The chosen records as BAM has them. @throws `invalid-request` without the reference that they need, or with a wrong one. */
   encode(): Promise<Uint8Array[]>
+  /** Of the chosen records what {@link cramPlaceToBam} tells. */
+  encodePlaces(): Uint8Array[]
 }
 
 export interface CramBatchTask extends CallOptions {
@@ -85,14 +87,8 @@ async function* slicesOf(task: CramBatchTask): AsyncGenerator<SliceUnderWay> {
   const { version } = head
   const inflate = createCramInflate(version)
   const mayHold = createPlaceFilter(regions)
-  let parts: Uint8Array[] = []
-  for await (const { offset, header, bytes, isLast } of pieces) {
-    parts.push(isLast && parts.length === 0 ? bytes : bytes.slice())
-    if (!isLast) continue
-    const [only] = parts
-    const whole = parts.length === 1 && only ? only : Buffer.concat(parts)
-    parts = []
-    for await (const slice of cramSlices({ header, bytes: whole, version, inflate, where: `${name}: container at byte ${offset}` }))
+  for await (const { offset, header, bytes } of wholeContainers(pieces)) {
+    for await (const slice of cramSlices({ header, bytes, version, inflate, where: `${name}: container at byte ${offset}` }))
       if (mayHold(slice.header)) yield { container: offset, content: slice.content() }
   }
 }
@@ -143,6 +139,7 @@ function batchOf(container: number, content: CramSliceContent, task: CramBatchTa
     records,
     mates,
     chosen,
+    encodePlaces: () => chosen.map(({ number }) => cramPlaceToBam(records[number] as CramRecord, mates[number] as CramMate)),
     async encode() {
       const windows = await windowsFor(
         chosen.map(({ number }) => records[number] as CramRecord),

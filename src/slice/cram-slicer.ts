@@ -18,7 +18,7 @@ import { recordsAsBam, recordsAsSam } from './record-output.ts'
 import { createReferenceTally } from './reference-counts.ts'
 import type { SamtoolsTool } from './samtools-tool.ts'
 import type { BamSlicerOptions, ReadSelection } from './slice-preparation.ts'
-import type { CramOutputOptions, CramSlice, PlainOutputOptions, Slicer } from './slicer.ts'
+import type { BatchOptions, CramOutputOptions, CramSlice, PlainOutputOptions, Slicer } from './slicer.ts'
 
 export interface CramSlicerSources extends CramFileSources {
   /** What the reads are stored as differences to; needed for BAM, SAM and records of most files. */
@@ -46,9 +46,9 @@ export function createCramSlicer(sources: CramSlicerSources, options: CramSlicer
     })
   }
 
-  async function* records(prepared: PreparedCram, selection: ReadSelection): AsyncGenerator<readonly SlicedRecord[]> {
+  async function* records(prepared: PreparedCram, selection: BatchOptions): AsyncGenerator<readonly SlicedRecord[]> {
     for await (const batch of batchesOf(prepared, selection)) {
-      const encoded = await batch.encode()
+      const encoded = selection.fields === 'places' ? batch.encodePlaces() : await batch.encode()
       yield batch.chosen.map(({ core }, at) => ({ core, bytes: encoded[at] as Uint8Array }))
     }
   }

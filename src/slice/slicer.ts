@@ -40,8 +40,16 @@ export interface PlanOptions extends ReadSelection {
   readonly format?: 'bam' | 'sam' | 'cram'
 }
 
+export interface BatchOptions extends ReadSelection {
+  /**
+   * `places`: of a CRAM the bytes tell flags, places and mapping quality alone, and hold neither name, CIGAR, bases, qualities nor
+   * tags; so the reference is not needed. A BAM's are whole all the same. Default `all`.
+   */
+  readonly fields?: 'all' | 'places'
+}
+
 /** Slices of one BAM or CRAM file, as BAM, SAM or CRAM. As {@link BamSlicer}, with CRAM on both sides. */
-export interface Slicer extends Omit<BamSlicer, 'slice' | 'plan'> {
+export interface Slicer extends Omit<BamSlicer, 'slice' | 'plan' | 'batches'> {
   plan(regions: RegionSelection, options?: PlanOptions): Promise<SlicePlan>
   /**
    * The reads of these regions as a file. CRAM input becomes CRAM by copying whole containers; as BAM and SAM its reads are
@@ -53,4 +61,5 @@ export interface Slicer extends Omit<BamSlicer, 'slice' | 'plan'> {
   slice(regions: RegionSelection, options: CramOutputOptions): CramSlice
   slice(regions: RegionSelection, options?: PlainOutputOptions): BamSlice
   slice(regions: RegionSelection, options?: PlainOutputOptions | CramOutputOptions): BamSlice | CramSlice
+  batches(regions: RegionSelection, options?: BatchOptions): ReturnType<BamSlicer['batches']>
 }

@@ -7,9 +7,14 @@ import { createFileSource } from '../../src/bytes/file-source.ts'
 import { createMemorySource } from '../../src/bytes/memory-source.ts'
 import { formatRegion, type Region } from '../../src/core/region.ts'
 import { createBgzfWriter } from '../../src/formats/bgzf-writer.ts'
+import { parseCrai } from '../../src/formats/crai.ts'
 import { encodeIndex } from '../../src/formats/encode-index.ts'
 import { createFastaReference } from '../../src/formats/fasta.ts'
+import { buildCramIndex } from '../../src/slice/build-cram-index.ts'
 import { createSlicer } from '../../src/slice/create-slicer.ts'
+import { formatFlagCounts } from '../../src/slice/flag-counts.ts'
+import { flagstat } from '../../src/slice/flagstat.ts'
+import { formatReferenceCounts } from '../../src/slice/reference-counts.ts'
 import { createSamtoolsTool } from '../../src/slice/samtools-tool.ts'
 import type { Slicer } from '../../src/slice/slicer.ts'
 import { createRandom } from '../formats/bam-fixture.ts'
@@ -102,6 +107,25 @@ suite('CRAM slices agree with samtools', (plain) => {
       }
     })
   }
+
+  test('an index made by going through the file: entry for entry as samtools makes it', async () => {
+    for (const layout of layouts) {
+      const data = createFileSource(path(`${layout}.cram`))
+      const { entries } = await buildCramIndex(data)
+      await data.close()
+      const theirs = await parseCrai(readFileSync(path(`${layout}.cram.crai`)))
+      assert.equal(entries, theirs.entries, layout)
+    }
+  })
+
+  test('flagstat and idxstats, without a reference', async () => {
+    for (const layout of ['version-3.0', 'several-references'] as const) {
+      const data = createMemorySource(readFileSync(path(`${layout}.cram`)))
+      const lone = createSlicer({ data })
+      assert.is(formatFlagCounts(await flagstat(lone)), samtools('flagstat', `${layout}.cram`))
+      assert.is(formatReferenceCounts(await lone.referenceCounts()), samtools('idxstats', `${layout}.cram`))
+    }
+  })
 
   test('BAM out of CRAM: the same lines, quickcheck, and an index that answers as samtools’ own', async () => {
     const slice = openLayout('version-3.0').slice(['ctgA:20001-90000', '*'])
