@@ -11,7 +11,6 @@ import {
   createStaticTokenVerifier,
   createStudyAuthorizer,
   openCatalogue,
-  type StorageBackend,
 } from '../../src/index.ts'
 import { type Azurite, startAzurite } from './azurite.ts'
 
@@ -22,7 +21,6 @@ const study = 'DEMO'
 export interface ScoreOnAzurite {
   readonly url: string
   readonly azurite: Azurite
-  readonly backend: StorageBackend
   readonly catalogue: Catalogue
   readonly partBytes: number
   register(file: { readonly size: number; readonly md5: string; readonly access: 'open' | 'controlled' }): Promise<string>
@@ -33,14 +31,11 @@ export interface ScoreOnAzurite {
   close(): Promise<void>
 }
 
-/** @param wrap - changes the store that the service sees. */
-export async function serveOnAzurite(
-  options: { readonly partBytes?: number; readonly wrap?: (backend: StorageBackend) => StorageBackend } = {},
-): Promise<ScoreOnAzurite> {
-  const { partBytes = 1000, wrap = (backend) => backend } = options
+export async function serveOnAzurite(): Promise<ScoreOnAzurite> {
+  const partBytes = 1000
   const azurite = await startAzurite()
   const folder = await mkdtemp(join(tmpdir(), 'score-azure-'))
-  const backend = createRetryingBackend(wrap(azurite.backend()))
+  const backend = createRetryingBackend(azurite.backend())
   const layout = createObjectLayout({ objectBucket: 'data', stateBucket: 'data', dataDirectory: '' })
   const catalogue = await openCatalogue({ folder, objectState: createObjectStates({ backend, layout }) })
   await catalogue.ensureStudy(study)
@@ -55,7 +50,6 @@ export async function serveOnAzurite(
   return {
     url,
     azurite,
-    backend,
     catalogue,
     partBytes,
     async register({ size, md5, access }) {

@@ -1,11 +1,4 @@
-import {
-  type AzureBlock,
-  azureBeginning,
-  azureEnding,
-  fitsAzureBlockIds,
-  formatAzureBlockId,
-  parseAzureBlockId,
-} from '../../core/azure-block-id.ts'
+import { azureBeginning, azureEnding, fitsAzureBlockIds, parseAzureBlockId } from '../../core/azure-block-id.ts'
 import type { StoredPart } from '../storage-backend.ts'
 
 /** A part that the store holds, under the block id that joins it. */
@@ -26,14 +19,11 @@ export interface BlockList {
 interface Growing {
   begun: boolean
   ended: boolean
-  readonly blocks: Map<number, AzureBlock & { readonly size: number; readonly md5: string }>
+  readonly blocks: Map<number, HeldBlock & { readonly sentAt: number }>
 }
 
-/** Block ids of parts are long ASCII, so the shorter way to sort is by number. */
 function heldBlocks(blocks: Growing['blocks']): readonly HeldBlock[] {
-  return [...blocks.values()]
-    .sort((left, right) => left.partNumber - right.partNumber)
-    .map((block) => ({ number: block.partNumber, etag: block.md5, size: block.size, blockId: formatAzureBlockId(block) }))
+  return [...blocks.values()].sort((left, right) => left.number - right.number)
 }
 
 /**
@@ -45,13 +35,13 @@ export function readBlockList(blocks: readonly { readonly name: string; readonly
   for (const { name, size } of blocks) {
     const block = parseAzureBlockId(name)
     if (block === undefined) continue
-    const { uploadId, partNumber, md5 } = block
+    const { uploadId, partNumber, md5, sentAt } = block
     const upload = uploads.get(uploadId) ?? { begun: false, ended: false, blocks: new Map() }
     uploads.set(uploadId, upload)
     if (partNumber === azureBeginning) upload.begun = true
     else if (partNumber === azureEnding) upload.ended = true
-    else if (md5 !== undefined && block.sentAt >= (upload.blocks.get(partNumber)?.sentAt ?? 0))
-      upload.blocks.set(partNumber, { ...block, md5, size })
+    else if (md5 !== undefined && sentAt >= (upload.blocks.get(partNumber)?.sentAt ?? 0))
+      upload.blocks.set(partNumber, { number: partNumber, etag: md5, size, blockId: name, sentAt })
   }
   const open = [...uploads].filter(([, { begun, ended }]) => begun && !ended)
   return {
