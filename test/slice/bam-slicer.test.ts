@@ -365,6 +365,21 @@ suite('BAM slicer over HTTP', (test) => {
     await close()
   })
 
+  test('a store that ignores Range is refused, with nothing made of its bytes', async () => {
+    data.trouble = ({ number, response }) => {
+      if (number < 2) return false
+      response.writeHead(200, { etag: '"one"', 'content-length': laid.bam.length })
+      response.end(laid.bam)
+      return true
+    }
+    const { slicer, close } = open()
+    const { out, code, message } = await broken(slicer, [wide])
+    assert.is(code, 'store-protocol')
+    assert.match(message, /ignores Range/)
+    assert.not.ok(endsWithMarker(out))
+    await close()
+  })
+
   test('a file replaced while it is sliced is an error without an EOF marker', async () => {
     data.trouble = ({ number }) => {
       if (number === 4) data.etag = '"two"'
