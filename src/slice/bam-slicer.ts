@@ -4,17 +4,17 @@ import { ScoreError } from '../core/errors.ts'
 import type { Region } from '../core/region.ts'
 import type { BamHeader } from '../formats/bam-header.ts'
 import type { BamRecord } from '../formats/bam-record.ts'
-import { decodeBamRecord, type RecordCore } from '../formats/bam-record-codec.ts'
+import { decodeBamRecord, type RecordCore, readRecordCore } from '../formats/bam-record-codec.ts'
 import type { BinningIndex } from '../formats/binning-index.ts'
-import { formatSamRecord } from '../formats/sam-text.ts'
 import type { VirtualOffset } from '../formats/virtual-offset.ts'
 import { bamSlice } from './bam-slice.ts'
 import { type BlockStep, blockSteps } from './block-steps.ts'
 import { everyRegion, type RegionSelection } from './place-regions.ts'
 import { addProgramLine, type SliceProgram } from './program-line.ts'
 import { createRecordChoice } from './record-choice.ts'
-import { type ChosenRecord, createRecordCutter } from './record-cutter.ts'
+import { createRecordCutter, type RecordSink } from './record-cutter.ts'
 import { countsOfIndex, createReferenceTally, type ReferenceCount } from './reference-counts.ts'
+import { samSlice } from './sam-slice.ts'
 import { type BlockMove, copiedRanges, inflatedRanges, planMoves, rangesOfMoves } from './slice-plan.ts'
 import {
   type BamSlicerOptions,
@@ -98,7 +98,7 @@ export interface BamSlicer {
   referenceCounts(options?: Pick<ReadSelection, 'scan' | 'signal'>): Promise<ReferenceCount[]>
 }
 
-const textBytes = 64 * 1024
+type ChosenRecord = SlicedRecord & { readonly start: VirtualOffset }
 
 function noIndex(format: 'bam' | 'sam', finished: boolean): string {
   if (format === 'sam') return 'SAM text has no index'
@@ -120,40 +120,37 @@ export function createBamSlicer(sources: BamSlicerSources, options: BamSlicerOpt
       ...(call.signal && { signal: call.signal }),
     })
 
-  async function* chosen(prepared: Prepared, selection: ReadSelection): AsyncGenerator<ChosenRecord[]> {
+  const placeOf = (block: number, within: number): string => `${name}: record at byte ${block}, inflated byte ${within} of its block`
+
+  /** Gives `onRecord` every record of the regions, in file order; what it yields marks where those given before are done with. */
+  async function* visit(prepared: Prepared, selection: ReadSelection, onRecord: RecordSink): AsyncGenerator<void> {
     const { regions, spans } = prepared
-    let found: ChosenRecord[] = []
     const choice = createRecordChoice(regions, selection.contained ?? false)
-    const cutter = createRecordCutter({ spans, choice, cutAll: true, name, onRecord: (record) => void found.push(record) })
+    const cutter = createRecordCutter({ spans, choice, cutAll: true, name, onRecord })
     for await (const step of stepsOf(prepared, planMoves(spans, false), false, selection)) {
       selection.signal?.throwIfAborted()
       if (step.kind === 'blocks') for (const block of step.blocks) cutter.add(block)
-      yield found
-      found = []
+      yield
     }
     cutter.finish()
   }
 
-  const whereOf = ({ start }: ChosenRecord): string => `${name}: record at byte ${start.block}, inflated byte ${start.within} of its block`
-
-  async function* records(wanted: RegionSelection, selection: ReadSelection = {}): AsyncGenerator<BamRecord> {
-    for await (const batch of chosen(await prepare(wanted, selection), selection)) {
-      for (const record of batch) yield decodeBamRecord(record.bytes, whereOf(record))
+  async function* chosen(prepared: Prepared, selection: ReadSelection): AsyncGenerator<ChosenRecord[]> {
+    let found: ChosenRecord[] = []
+    const onRecord: RecordSink = (view, from, to, block, within) => {
+      const bytes = new Uint8Array(view.buffer, view.byteOffset + from, to - from)
+      found.push({ start: { block, within }, bytes, core: readRecordCore(view, from) })
+    }
+    for await (const _ of visit(prepared, selection, onRecord)) {
+      yield found
+      found = []
     }
   }
 
-  async function* samText(prepared: Prepared, header: BamHeader, selection: ReadSelection): AsyncGenerator<Uint8Array> {
-    if (header.text !== '') yield Buffer.from(header.text)
-    let lines = ''
-    for await (const batch of chosen(prepared, selection)) {
-      for (const record of batch) {
-        lines += `${formatSamRecord(decodeBamRecord(record.bytes, whereOf(record)), header)}\n`
-        if (lines.length < textBytes) continue
-        yield Buffer.from(lines, 'latin1')
-        lines = ''
-      }
+  async function* records(wanted: RegionSelection, selection: ReadSelection = {}): AsyncGenerator<BamRecord> {
+    for await (const batch of chosen(await prepare(wanted, selection), selection)) {
+      for (const { bytes, start } of batch) yield decodeBamRecord(bytes, placeOf(start.block, start.within))
     }
-    if (lines !== '') yield Buffer.from(lines, 'latin1')
   }
 
   return {
@@ -181,7 +178,7 @@ export function createBamSlicer(sources: BamSlicerSources, options: BamSlicerOpt
         const prepared = await prepare(wanted, sliceOptions)
         const { head, index, regions, spans } = prepared
         const header = sliceOptions.header === 'original' ? head.header : addProgramLine(head.header, sliceOptions.header)
-        if (format === 'sam') return yield* samText(prepared, header, sliceOptions)
+        if (format === 'sam') return yield* samSlice(header, (onRecord) => visit(prepared, sliceOptions, onRecord), placeOf)
         const steps = stepsOf(prepared, planMoves(spans, true), verify, sliceOptions)
         const onIndex = (made: () => BinningIndex): void => {
           derive = made
@@ -214,7 +211,10 @@ export function createBamSlicer(sources: BamSlicerSources, options: BamSlicerOpt
     },
     async count(wanted, selection = {}) {
       let count = 0
-      for await (const batch of chosen(await prepare(wanted, selection), selection)) count += batch.length
+      const onRecord = (): void => {
+        count += 1
+      }
+      for await (const _ of visit(await prepare(wanted, selection), selection, onRecord));
       return count
     },
     async referenceCounts({ scan = false, ...call } = {}) {

@@ -1,5 +1,5 @@
 import { ScoreError } from '../core/errors.ts'
-import { type RecordCore, readRecordCore } from '../formats/bam-record-codec.ts'
+import { readRecordCore } from '../formats/bam-record-codec.ts'
 import type { VirtualOffset } from '../formats/virtual-offset.ts'
 import type { InflatedBlock } from './block-steps.ts'
 import type { RecordChoice } from './record-choice.ts'
@@ -17,12 +17,11 @@ export interface DecidedBlock {
   readonly kept: readonly KeptPart[]
 }
 
-export interface ChosenRecord {
-  readonly start: VirtualOffset
-  /** Valid until the next block is given. */
-  readonly bytes: Uint8Array
-  readonly core: RecordCore
-}
+/**
+ * Takes the record in `[from, to)` of `view`, its length field first, that begins at `within` of a block. The bytes are valid
+ * until the next block is given.
+ */
+export type RecordSink = (view: DataView, from: number, to: number, block: number, within: number) => void
 
 /**
  * Cuts blocks into records and decides on each. The blocks must cover the spans, in file order, but for those in the middle
@@ -41,11 +40,13 @@ export interface RecordCutterOptions {
   /** Cut kept spans into records too. Needs every one of their blocks. */
   readonly cutAll: boolean
   readonly name: string
-  readonly onRecord?: (record: ChosenRecord) => void
+  /** Told of each record that belongs to the slice. */
+  readonly onRecord?: RecordSink
 }
 
 interface OpenBlock {
   readonly block: InflatedBlock
+  readonly view: DataView
   readonly kept: KeptPart[]
 }
 
@@ -98,30 +99,34 @@ export function createRecordCutter(options: RecordCutterOptions): RecordCutter {
   let current = 0
   let undecided: OpenBlock[] = []
   let crossing: CrossingRecord | undefined
-  let lastPlace: RecordPlace = { referenceId: -1, position: -1 }
+  let lastReferenceId = -1
+  let lastPosition = -1
 
   const foreign = (at: VirtualOffset, what: string): ScoreError => foreignRecord(name, at, what)
 
-  const recordBytes = (view: DataView, at: number, start: VirtualOffset): number => {
+  const recordBytes = (view: DataView, at: number, block: number, within: number): number => {
     const length = view.getInt32(at, true)
-    if (length < leastRecordBytes || length > mostRecordBytes) throw foreign(start, `no record begins (its length field says ${length})`)
+    if (length < leastRecordBytes || length > mostRecordBytes)
+      throw foreign({ block, within }, `no record begins (its length field says ${length})`)
     return lengthBytes + length
   }
 
-  const judge = (bytes: Uint8Array, start: VirtualOffset, span: SliceSpan): boolean => {
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-    if (fixedBytes + view.getUint8(12) + 4 * view.getUint16(16, true) > bytes.length)
-      throw foreign(start, `no record begins (its name and CIGAR do not fit its ${bytes.length} bytes)`)
-    const core = readRecordCore(view)
+  /** Called for every record: it makes nothing that is not needed. */
+  const judge = (view: DataView, from: number, to: number, block: number, within: number, span: SliceSpan): boolean => {
+    if (from + fixedBytes + view.getUint8(from + 12) + 4 * view.getUint16(from + 16, true) > to)
+      throw foreign({ block, within }, `no record begins (its name and CIGAR do not fit its ${to - from} bytes)`)
+    const core = readRecordCore(view, from)
     const { referenceId, position } = core
     if (span.referenceId !== undefined) {
-      if (referenceId !== span.referenceId) throw foreign(start, `there is a record of reference ${referenceId}, not ${span.referenceId}`)
-      if (position < lastPlace.position && referenceId === lastPlace.referenceId)
-        throw foreign(start, `a record at ${position} follows one at ${lastPlace.position}`)
-      lastPlace = { referenceId, position }
+      if (referenceId !== span.referenceId)
+        throw foreign({ block, within }, `there is a record of reference ${referenceId}, not ${span.referenceId}`)
+      if (position < lastPosition && referenceId === lastReferenceId)
+        throw foreign({ block, within }, `a record at ${position} follows one at ${lastPosition}`)
+      lastReferenceId = referenceId
+      lastPosition = position
     }
     const chosen = choice(core)
-    if (chosen) onRecord?.({ start, bytes, core })
+    if (chosen) onRecord?.(view, from, to, block, within)
     return chosen
   }
 
@@ -134,24 +139,25 @@ export function createRecordCutter(options: RecordCutterOptions): RecordCutter {
     record.have += end - from
     if (record.have < record.want) return end
     const bytes = Buffer.concat(record.parts)
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+    const { block, within } = record.start
     if (record.want === lengthBytes) {
-      record.want = recordBytes(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), 0, record.start)
+      record.want = recordBytes(view, 0, block, within)
       return end
     }
-    if (judge(bytes, record.start, span)) for (const place of record.places) keep(place.open, place.from, place.to)
+    if (judge(view, 0, bytes.length, block, within, span)) for (const place of record.places) keep(place.open, place.from, place.to)
     crossing = undefined
     return end
   }
 
   const cut = (open: OpenBlock, from: number, to: number, span: SliceSpan): void => {
-    const { data, offset } = open.block
-    const view = new DataView(data.buffer, data.byteOffset, data.length)
+    const { view } = open
+    const { offset } = open.block
     for (let at = from; at < to; ) {
       if (!crossing && at + lengthBytes <= to) {
-        const start = { block: offset, within: at }
-        const end = at + recordBytes(view, at, start)
+        const end = at + recordBytes(view, at, offset, at)
         if (end <= to) {
-          if (judge(data.subarray(at, end), start, span)) keep(open, at, end)
+          if (judge(view, at, end, offset, at, span)) keep(open, at, end)
           at = end
           continue
         }
@@ -176,8 +182,8 @@ export function createRecordCutter(options: RecordCutterOptions): RecordCutter {
     const next = spans[current + 1]
     if (span.mode !== 'sift' || (next && next.start.block === block.offset && next.start.within === at)) return
     const place = span.referenceId === undefined ? undefined : placeAt(block, at)
-    if (!place || place.referenceId !== span.referenceId || place.position >= lastPlace.position) return
-    throw foreign({ block: block.offset, within: at }, `a record at ${place.position} follows one at ${lastPlace.position}`)
+    if (!place || place.referenceId !== span.referenceId || place.position >= lastPosition) return
+    throw foreign({ block: block.offset, within: at }, `a record at ${place.position} follows one at ${lastPosition}`)
   }
 
   const takeSpan = (open: OpenBlock, span: SliceSpan): void => {
@@ -199,7 +205,8 @@ export function createRecordCutter(options: RecordCutterOptions): RecordCutter {
 
   return {
     add(block) {
-      const open: OpenBlock = { block, kept: [] }
+      const { data } = block
+      const open: OpenBlock = { block, view: new DataView(data.buffer, data.byteOffset, data.length), kept: [] }
       undecided.push(open)
       for (; current < spans.length; current += 1) {
         const span = spans[current] as SliceSpan

@@ -1,13 +1,13 @@
 import type { CallOptions } from '../core/call-options.ts'
 import { type BamHeader, encodeBamHeader } from '../formats/bam-header.ts'
 import { recordFlags } from '../formats/bam-record.ts'
-import { decodeBamRecord, type RecordCore } from '../formats/bam-record-codec.ts'
+import type { RecordCore } from '../formats/bam-record-codec.ts'
 import { createBgzfWriter } from '../formats/bgzf-writer.ts'
 import { addressableBases, baiScheme } from '../formats/binning.ts'
 import type { BinningIndex } from '../formats/binning-index.ts'
 import { csiSchemeFor } from '../formats/csi.ts'
 import { createIndexBuilder } from '../formats/index-builder.ts'
-import { formatSamRecord } from '../formats/sam-text.ts'
+import { createSamTextWriter } from '../formats/sam-text-writer.ts'
 import type { SlicedRecord } from './bam-slicer.ts'
 
 export interface BamOutputOptions extends CallOptions {
@@ -18,21 +18,19 @@ export interface BamOutputOptions extends CallOptions {
   readonly onIndex: (index: BinningIndex) => void
 }
 
-const textBytes = 64 * 1024
+const textBytes = 256 * 1024
 
 /** Records as SAM text, behind their header. */
 export async function* recordsAsSam(batches: AsyncIterable<readonly SlicedRecord[]>, header: BamHeader): AsyncGenerator<Uint8Array> {
   if (header.text !== '') yield Buffer.from(header.text)
-  let lines = ''
+  const text = createSamTextWriter(header, textBytes)
   for await (const batch of batches) {
     for (const { bytes } of batch) {
-      lines += `${formatSamRecord(decodeBamRecord(bytes), header)}\n`
-      if (lines.length < textBytes) continue
-      yield Buffer.from(lines, 'latin1')
-      lines = ''
+      text.add(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), 0, bytes.length)
+      if (text.length >= textBytes) yield text.take()
     }
   }
-  if (lines !== '') yield Buffer.from(lines, 'latin1')
+  if (text.length > 0) yield text.take()
 }
 
 /** Whether a record may follow another in a file sorted by coordinate: those without a place come last. */
