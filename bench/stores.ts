@@ -23,7 +23,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '3' },
     'size-mib': { type: 'string', default: '1024' },
     parts: { type: 'string', default: '10000' },
-    folder: { type: 'string', default: tmpdir() },
+    folder: { type: 'string', default: existsSync('/dev/shm') ? '/dev/shm' : tmpdir() },
     only: { type: 'string', default: '' },
   },
 })
