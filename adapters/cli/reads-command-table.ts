@@ -81,8 +81,8 @@ Exit codes: 0 done (also when the reader of stdout goes away), 2 refused for wha
     original: true,
   },
   index: {
-    summary: 'Make the index of a BAM file',
-    details: `Goes through the file, as 'samtools index' does, and writes a BAI, or a CSI where a reference is too long for BAI: beside a file here, and for an object into the working folder. ${readsInput} With --json, one object: {"type":"index","input","path","bytes"}.`,
+    summary: 'Make the index of a BAM or CRAM file',
+    details: `Goes through the file, as 'samtools index' does, and writes a CRAI of a CRAM, and of a BAM a BAI, or a CSI where a reference is too long for BAI: beside a file here, and for an object into the working folder. ${readsInput} With --json, one object: {"type":"index","input","path","bytes"}.`,
     examples: [
       { says: 'sample.bam.bai', line: 'score index sample.bam' },
       { says: 'A CSI of an object', line: 'score index 5be58fbb-775b-5259-bbbd-555e07fbdf24 --index-format csi --output sample.bam.csi' },

@@ -46,16 +46,16 @@ async function indexBytes(
   { path, isCram }: FileOutput,
   { signal }: CommandContext,
 ): Promise<{ readonly bytes: Uint8Array; readonly extension: string }> {
-  const { buildBamIndex, createFileSource, encodeIndex, isScoreError } = await import('../../src/index.ts')
+  const { buildBamIndex, buildCramIndex, createFileSource, encodeIndex, isScoreError } = await import('../../src/index.ts')
   try {
     return await encodeIndex(slice.sliceIndex())
   } catch (error) {
-    // A slice made without an index has none to derive.
-    if (!isScoreError(error, 'invalid-request') || isCram) throw error
+    // A slice made without an index has none to derive, nor has what samtools wrote.
+    if (!isScoreError(error, 'invalid-request')) throw error
   }
   const written = createFileSource(path)
   try {
-    return await encodeIndex(await buildBamIndex(written, { name: path, signal }))
+    return await encodeIndex(await (isCram ? buildCramIndex : buildBamIndex)(written, { name: path, signal }))
   } finally {
     await written.close()
   }

@@ -91,9 +91,7 @@ function refuseOriginal(values: Values): void {
     throw refusal('--output-dir must be specified when using --manifest')
 }
 
-function refuseEither({ outputType, headerOnly, exact, contained, outputIndex }: Values, format: ReadsFormat): void {
-  if (format === 'cram' && outputIndex && (exact || contained))
-    throw refusal("--output-index has no index of a CRAM that samtools writes: leave it out, and make it with 'samtools index'")
+function refuseEither({ outputType, headerOnly }: Values, format: ReadsFormat): void {
   if (outputType === 'merged' && format === 'cram') throw refusal('--output-type merged writes BAM or SAM: give --output-format bam')
   if (outputType === 'cross' && headerOnly) throw refusal('--output-type cross makes a file for each region, and --header-only has none')
 }

@@ -31,7 +31,10 @@ export async function buildBamIndex(data: ByteSource, options: BuildIndexOptions
   const call = signal ? { signal } : {}
   const magic = await readBytes(data, { start: 0, end: Math.min(4, await data.size(call)) }, call)
   if (isCram(magic))
-    throw new ScoreError('invalid-request', `${name}: this is a CRAM file, which has neither BAI nor CSI; 'samtools index' makes its CRAI`)
+    throw new ScoreError(
+      'invalid-request',
+      `${name}: this is a CRAM file, which has neither BAI nor CSI; buildCramIndex ('score index') makes its CRAI`,
+    )
   const slicer = createBamSlicer({ data }, { name })
   const { references } = await slicer.header(call)
   const longest = references.reduce((most, { length }) => Math.max(most, length), 0)

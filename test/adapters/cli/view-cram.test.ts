@@ -63,8 +63,10 @@ suite('score view of CRAM', (plain) => {
     const exact = await score('view', 'x.cram', region, '--exact', '--output-format', 'cram', '--output-dir', 'exact', '--json')
     assert.is(samtools('view', `exact/${name}.cram`), wanted)
     assert.match(exact.stdout, /"exact":true/)
-    await score('view', 'demo.bam', region, '--output-format', 'cram', '--output-dir', 'exact')
-    assert.is(samtools('view', '-c', `exact/demo.chr2_50,000-250,000.cram`).trim(), String(wanted.split('\n').length - 1))
+    await score('view', 'demo.bam', region, '--output-format', 'cram', '--output-index', '--output-dir', 'exact')
+    const made = 'exact/demo.chr2_50,000-250,000.cram'
+    assert.is(samtools('view', '-c', made).trim(), String(wanted.split('\n').length - 1))
+    assert.is(samtools('view', '-c', made, 'chr2:60000-90000'), samtools('view', '-c', 'demo.bam', 'chr2:60000-90000'))
   })
 
   test('a merged file of a BAM and a CRAM', async () => {
@@ -87,6 +89,14 @@ suite('score view of CRAM', (plain) => {
     )
     const reads = Number(samtools('view', '-c', 'x.cram', region))
     assert.is(Number(samtools('view', '-c', 'one/merged.chr2_50,000-250,000.bam')), 2 * reads)
+  })
+
+  test('an index that samtools can use', async () => {
+    await score('index', '--output', 'made.crai', objectId)
+    assert.is(samtools('view', '-X', 'x.cram', 'made.crai', region), samtools('view', 'x.cram', region))
+    const refused = await world.run(['index', '--index-format', 'bai', 'x.cram'])
+    assert.is(refused.code, 2)
+    assert.match(refused.stderr, /x\.cram is a CRAM file, whose index is a CRAI/)
   })
 
   test('quickcheck, flagstat, and counts by reference', async () => {

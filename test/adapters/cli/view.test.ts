@@ -228,11 +228,6 @@ suite('score view', (test) => {
     { what: 'many files into one stream', args: () => ['--manifest', 'all.tsv'], says: /give --output-dir, or --output-type merged/ },
     { what: 'cross into one stream', args: () => ['a.bam', 'ctgA', '--output-type', 'cross'], says: /give --output-dir/ },
     { what: 'a merged CRAM', args: () => ['a.bam', '--output-type', 'merged', '--output-format', 'cram'], says: /BAM or SAM/ },
-    {
-      what: 'an index of a CRAM that samtools writes',
-      args: () => ['a.bam', '--contained', '--output-format', 'cram', '--output-index', '--output-dir', 'broken'],
-      says: /samtools index/,
-    },
     { what: 'the input as output', args: () => ['a.bam', '--output-format', 'bam', '--output-dir', '.'], says: /is the input itself/ },
     {
       what: 'no input, as the original',
