@@ -1,8 +1,6 @@
-import { Agent as HttpAgent } from 'node:http'
-import { Agent as HttpsAgent } from 'node:https'
 import { isIP } from 'node:net'
 import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3'
-import { proxyOf, trustedAuthorities } from '../../http/network.ts'
+import { createStoreAgents, type StoreAgents } from '../store-agents.ts'
 import { defaultIdleTimeoutMs, regionOfHost, requireStoreUrl, type S3BackendOptions } from './s3-options.ts'
 
 type Sdk = typeof import('@aws-sdk/client-s3')
@@ -31,29 +29,11 @@ function silence(): void {}
 
 const quiet = { trace: silence, debug: silence, info: silence, warn: silence, error: silence }
 
-interface Agents {
-  readonly httpAgent: HttpAgent
-  readonly httpsAgent: HttpsAgent
+function storeAddress({ endpoint, region = 'us-east-1' }: S3BackendOptions): string {
+  return endpoint ?? `https://s3.${region}.amazonaws.com`
 }
 
-const kept = { keepAlive: true, maxSockets: 256 }
-
-/** One store lies behind one proxy or none: rules for the endpoint hold for `bucket.endpoint` too. */
-async function agentsOf({ endpoint, region = 'us-east-1', network }: S3BackendOptions): Promise<Agents> {
-  const { protocol, hostname, port } = new URL(endpoint ?? `https://s3.${region}.amazonaws.com`)
-  const secure = protocol === 'https:'
-  const proxy = proxyOf({ secure, host: hostname, port: Number(port || (secure ? 443 : 80)) }, network?.proxies)
-  const ca = trustedAuthorities(network?.ca)
-  const trust = ca === undefined ? {} : { ca }
-  if (proxy === undefined) return { httpAgent: new HttpAgent(kept), httpsAgent: new HttpsAgent({ ...kept, ...trust }) }
-  const [{ HttpProxyAgent }, { HttpsProxyAgent }] = await Promise.all([import('http-proxy-agent'), import('https-proxy-agent')])
-  const tunnel = new HttpsProxyAgent(proxy, { ...kept, ...trust })
-  // Its constructor keeps what it was given for the way to the proxy only; behind the tunnel the same authorities hold.
-  Object.assign(tunnel.options, trust)
-  return { httpAgent: new HttpProxyAgent(proxy, { ...kept, ...trust }), httpsAgent: tunnel }
-}
-
-function clientConfig(options: S3BackendOptions, agents: Agents): S3ClientConfig {
+function clientConfig(options: S3BackendOptions, agents: StoreAgents): S3ClientConfig {
   const { endpoint, forcePathStyle = true, credentials, connectTimeoutMs = 15_000, idleTimeoutMs = defaultIdleTimeoutMs } = options
   const host = endpoint === undefined ? undefined : new URL(endpoint).hostname
   const region = options.region ?? (host === undefined ? undefined : (regionOfHost(host) ?? 'us-east-1'))
@@ -88,7 +68,7 @@ export function createS3Session(options: S3BackendOptions): () => Promise<S3Sess
   if (options.endpoint !== undefined) requireStoreUrl('endpoint', options.endpoint)
   let session: Promise<S3Session> | undefined
   const open = async (): Promise<S3Session> => {
-    const [sdk, agents] = await Promise.all([import('@aws-sdk/client-s3'), agentsOf(options)])
+    const [sdk, agents] = await Promise.all([import('@aws-sdk/client-s3'), createStoreAgents(storeAddress(options), options.network)])
     return { sdk, client: withoutVersionWarning(() => new sdk.S3Client(clientConfig(options, agents))) }
   }
   return () => {
