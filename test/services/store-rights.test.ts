@@ -201,7 +201,7 @@ suite('services/store rights', (test) => {
       assert.ok(Math.abs(said.now - minutes * 60_000 - Date.now()) < 300_000, 'the clock was really wrong')
       assert.equal(said.get, [200, 'told in time'])
       assert.is(said.put, 200)
-      assert.is(said.repeats, 1)
+      assert.ok(said.repeats >= 1, 'the store refused first')
       assert.ok(Math.abs(said.expiresAt - Date.now() - 600_000) < 300_000, 'the URL ends by the clock of the store')
     })
 })

@@ -1,8 +1,9 @@
 import { once } from 'node:events'
 import { Agent, createServer, type IncomingMessage, type OutgoingHttpHeaders, request, type ServerResponse } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { Transform } from 'node:stream'
 import { setTimeout as wait } from 'node:timers/promises'
+import { freePort } from '../../support/free-port.ts'
 
 /** What a request to an S3 store asks for, read from its method and query. */
 export type S3Operation =
@@ -222,8 +223,9 @@ export async function startFaultProxy(store: string): Promise<FaultProxy> {
     server.listen(port, '127.0.0.1')
     await once(server, 'listening')
   }
-  await listen(0)
-  const { port } = server.address() as AddressInfo
+  // It must be free again after an outage.
+  const port = await freePort()
+  await listen(port)
   const down = async (): Promise<void> => {
     if (!server.listening) return
     const closed = once(server, 'close')

@@ -295,7 +295,7 @@ const outages: readonly FaultCase[] = [
         }
       }
       bench.proxy.script()
-      assert.is((await impatient.head(address))?.size, 1)
+      assert.is((await bench.backend.head(address))?.size, 1)
     },
   },
 ]
