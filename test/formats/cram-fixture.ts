@@ -157,10 +157,10 @@ function makeTemplate(random: Random, names: readonly string[], bases: readonly 
   })
   const kind = random.unit()
   if (kind < 0.7) {
-    const mateAt = Math.min(own.length - 200, position + random.below(600))
+    const mateAt = Math.min(own.length - 200, position + (random.below(8) === 0 ? 0 : random.below(600)))
     const second = align(random, own, mateAt, 100)
     const length = Math.max(position + first.covered, mateAt + second.covered) - position
-    const [flags = 0, mateFlags = 0] = random.pick([
+    const [left = 0, right = 0] = random.pick([
       [99, 147],
       [83, 163],
       [97, 145],
@@ -168,6 +168,8 @@ function makeTemplate(random: Random, names: readonly string[], bases: readonly 
       [113, 177],
       [1123, 1171],
     ])
+    // The second read of a pair is as often the left one.
+    const [flags, mateFlags] = random.below(2) === 0 ? [left, right] : [left ^ 0xc0, right ^ 0xc0]
     const reads = [
       mapped(flags, reference, position, first, '=', mateAt + 1, random.below(10) === 0 ? 5 : length),
       mapped(mateFlags, reference, mateAt, second, '=', position + 1, -length, random.below(60)),

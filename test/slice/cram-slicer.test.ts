@@ -11,6 +11,7 @@ import { encodeCrai, parseCrai } from '../../src/formats/crai.ts'
 import { readCramHead } from '../../src/formats/cram-header.ts'
 import { cramEofContainer } from '../../src/formats/cram-version.ts'
 import { createFastaReference, type ReferenceSequences } from '../../src/formats/fasta.ts'
+import { createPlaceFilter } from '../../src/slice/cram-containers.ts'
 import { createSlicer, type SlicerSources } from '../../src/slice/create-slicer.ts'
 import type { CramOutputOptions, PlainOutputOptions, Slicer } from '../../src/slice/slicer.ts'
 import { createRandom, readAll } from '../formats/bam-fixture.ts'
@@ -388,6 +389,28 @@ suite('CRAM slicer', (test) => {
     assert.is(sumOf(await linesOf(lone, ['*'])), sums['version-3.0']['*'])
     for (const layout of ['embedded-reference', 'no-reference'] as const)
       assert.is(sumOf(await linesOf(open(layout, {}), 'all')), sums[layout]['all'])
+  })
+
+  test('places of slices meet regions by at least one base, and several references may hold anything', () => {
+    const region = (start: number, end: number, referenceId = 0) => ({ reference: 'x', referenceId, start, end })
+    const meets = createPlaceFilter([region(100, 200), region(300, 301), region(50, 60, 2)])
+    const cases: readonly (readonly [referenceId: number, start: number, end: number, meets: boolean])[] = [
+      [0, 0, 100, false],
+      [0, 0, 101, true],
+      [0, 199, 250, true],
+      [0, 200, 300, false],
+      [0, 300, 300, true],
+      [0, 299, 299, false],
+      [0, 301, 900, false],
+      [1, 0, 900, false],
+      [2, 59, 59, true],
+      [-1, -1, 0, false],
+      [-2, -1, 0, true],
+    ]
+    for (const [referenceId, start, end, expected] of cases)
+      assert.is(meets({ referenceId, start, end }), expected, `${referenceId} ${start}`)
+    assert.ok(createPlaceFilter([region(0, 9, -1)])({ referenceId: -1, start: -1, end: 0 }))
+    assert.not.ok(createPlaceFilter([])({ referenceId: -2, start: -1, end: 0 }))
   })
 
   test('one caller’s abort ends its slice, and nobody else’s', async () => {
