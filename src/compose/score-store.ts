@@ -43,7 +43,9 @@ export function s3OptionsOf(config: ServerConfig): S3BackendOptions & { readonly
   const region = config.text('s3.region')
   const [accessKeyId, secretAccessKey] = [config.text('s3.accessKey'), config.text('s3.secretKey')]
   const keyId = config.text('s3.masterEncryptionKeyId')
-  const publicHost = config.text('s3.preSignedUrl.override.host')
+  // Behind the original's setting stands a proxy that restores the inner Host: its URLs are good for nothing else.
+  const restoring = config.text('s3.preSignedUrl.override.host')
+  const publicHost = config.text('s3.publicEndpoint') ?? restoring
   return {
     endpoint,
     // Without a region the name of AWS's oldest endpoint says none.
@@ -51,7 +53,7 @@ export function s3OptionsOf(config: ServerConfig): S3BackendOptions & { readonly
     ...(accessKeyId === undefined || secretAccessKey === undefined ? {} : { credentials: { accessKeyId, secretAccessKey } }),
     ...(keyId === undefined ? {} : { sse: { algorithm: 'aws:kms' as const, keyId } }),
     ...(publicHost === undefined ? {} : { publicEndpoint: withScheme(publicHost, !endpoint.startsWith('http:')) }),
-    ...(config.boolean('s3.preSignedUrl.override.restoresHost') ? { signedHost: 'store' as const } : {}),
+    ...(publicHost !== undefined && publicHost === restoring ? { signedHost: 'store' as const } : {}),
     connectTimeoutMs: config.integer('s3.connectionTimeout'),
   }
 }

@@ -89,12 +89,14 @@ export const serverSettingTable = {
   's3.upload.expiration': { kind: 'integer', default: '6', text: 'Life of the URLs of an upload, in days; 7 at most' },
   's3.download.expiration': { kind: 'integer', default: '1', text: 'Life of the URLs of a download, in days; 7 at most' },
   's3.customMd5Property': { kind: 'text', default: 'md5chksum', text: 'Metadata of an object that holds its MD5 where it has no .meta' },
-  's3.preSignedUrl.override.host': { kind: 'text', text: 'Address by which clients reach the store; URLs are signed for it' },
-  's3.preSignedUrl.override.restoresHost': {
-    kind: 'boolean',
-    default: 'false',
+  's3.preSignedUrl.override.host': {
+    kind: 'text',
+    text: "Address of a proxy that puts the store's own Host header back; URLs lead there and are signed for the store, as the original's",
+  },
+  's3.publicEndpoint': {
+    kind: 'text',
     ours: true,
-    text: "Whether the proxy at that address puts the store's own Host header back, as it had to for the original; then URLs are signed for it",
+    text: 'Address by which clients reach the store; URLs are signed for it, and a proxy there passes Host on',
   },
   's3.connectionTimeout': { kind: 'integer', default: '15000', text: 'Longest wait for a connection to the store, in ms' },
   's3.retryLimit': { kind: 'integer', default: '5', text: 'How often a request to the store is repeated when that may help' },

@@ -279,7 +279,7 @@ suite('compose/open-score', (test) => {
         S3_SECRETKEY: 'b',
         S3_MASTERENCRYPTIONKEYID: 'kms',
         AWS_REGION: 'eu-west-1',
-        S3_PRESIGNEDURL_OVERRIDE_HOST: 'https://s3.example.org',
+        S3_PUBLICENDPOINT: 'https://s3.example.org',
         S3_CONNECTIONTIMEOUT: '500',
       },
       {
@@ -293,7 +293,7 @@ suite('compose/open-score', (test) => {
     ],
     [
       'a public host without scheme takes that of the endpoint',
-      { S3_ENDPOINT: 'http://minio:9000', S3_PRESIGNEDURL_OVERRIDE_HOST: 's3.example.org:9000' },
+      { S3_ENDPOINT: 'http://minio:9000', S3_PUBLICENDPOINT: 's3.example.org:9000' },
       { endpoint: 'http://minio:9000', publicEndpoint: 'http://s3.example.org:9000', connectTimeoutMs: 15_000 },
     ],
     [
@@ -301,7 +301,6 @@ suite('compose/open-score', (test) => {
       {
         S3_ENDPOINT: 'http://minio:9000',
         S3_PRESIGNEDURL_OVERRIDE_HOST: 'https://s3.example.org',
-        S3_PRESIGNEDURL_OVERRIDE_RESTORESHOST: 'true',
       },
       { endpoint: 'http://minio:9000', publicEndpoint: 'https://s3.example.org', signedHost: 'store', connectTimeoutMs: 15_000 },
     ],
@@ -310,7 +309,7 @@ suite('compose/open-score', (test) => {
     test(`S3: ${name}`, async () => assert.equal(s3OptionsOf((await readServerConfig({ env })).config), options))
   }
 
-  test('an original deployment on a bucket signs for its public host, and lays objects out as it did', async () => {
+  test('an original deployment on a bucket leads to its public host, and lays objects out as it did', async () => {
     const { config, findings } = await readServerConfig({
       env: {
         ...environment(),

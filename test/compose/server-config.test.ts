@@ -187,7 +187,7 @@ suite('server configuration', (test) => {
     [
       'without effect',
       { UPLOAD_CLEAN_CRON: '0 0 * * * ?' },
-      'note UPLOAD_CLEAN_CRON has no effect: uploads left alone are looked for every hour',
+      'note UPLOAD_CLEAN_CRON has no effect: one of the servers that share a store looks for uploads left alone, once or twice a day',
     ],
     ['Vault', { SPRING_CLOUD_VAULT_ENABLED: 'true' }, 'warning SPRING_CLOUD_VAULT_ENABLED has no effect: there is no Vault client'],
   ]

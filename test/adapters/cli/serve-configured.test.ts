@@ -163,7 +163,7 @@ suite('score serve from settings', (test) => {
   })
 
   const refused: readonly (readonly [name: string, args: readonly string[], env: () => Record<string, string>, says: RegExp])[] = [
-    ['nothing at all', [], () => ({}), /has neither a store \(s3\) nor is there a data folder/],
+    ['nothing at all', [], () => ({}), /has neither a store \(s3, azure\) nor is there a data folder/],
     [
       'everyone, everywhere',
       ['--auth', 'none'],
