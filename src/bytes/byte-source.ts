@@ -24,7 +24,8 @@ export interface ByteSource {
 
 /** All bytes of the range in one array of their own. @throws `unavailable` when the source gives fewer or more. */
 export async function readBytes(source: ByteSource, range: ByteRange, options?: CallOptions): Promise<Uint8Array> {
-  const bytes = new Uint8Array(range.end - range.start)
+  // Not zeroed first: all of it is written, or nothing is given.
+  const bytes = new Uint8Array(Buffer.allocUnsafeSlow(range.end - range.start).buffer)
   let at = 0
   for await (const piece of source.stream(range, options)) {
     if (at + piece.length > bytes.length)

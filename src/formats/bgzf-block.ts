@@ -107,8 +107,9 @@ export async function inflateRun(bytes: Uint8Array, frames: readonly BlockFrame[
   const sizes = frames.map((frame) => claimedSize(bytes, frame, fileOffset, name))
   const total = sizes.reduce((sum, size) => sum + size, 0)
   const all = await inflateMembers(bytes.subarray(first.start, last.end), {
-    chunkSize: Math.max(64, total),
-    maxOutputLength: Math.max(64, total),
+    // With nothing left over, Node would ask zlib once more, with another array of that size.
+    chunkSize: total + 64,
+    maxOutputLength: total + 64,
   }).catch(() => undefined)
   // zlib tells neither which member was bad nor that it stopped early at bytes that are no gzip header.
   if (all?.length !== total) return frames.map((frame) => inflateBlock(bytes, frame, fileOffset, name))

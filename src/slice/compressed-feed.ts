@@ -2,7 +2,7 @@ import { type ByteSource, readBytes } from '../bytes/byte-source.ts'
 import { type PlacedBytes, type ReadAheadOptions, readAhead } from '../bytes/read-ahead.ts'
 import type { ByteRange } from '../core/byte-range.ts'
 import { ScoreError } from '../core/errors.ts'
-import { type BlockFrame, blockError, claimedSize, frameBlock } from '../formats/bgzf-block.ts'
+import { type BlockFrame, blockError, claimedSize, frameBlock, maximumBlockBytes } from '../formats/bgzf-block.ts'
 
 /** Whole blocks that lie behind one another, still deflated. */
 export interface BlockRun {
@@ -47,17 +47,28 @@ export function createCompressedFeed(
     bytes = piece.bytes
     used = 0
   }
-  /** Appends the next piece to what is left; `false` when it does not join on, or there is none. */
-  const grow = async (): Promise<boolean> => {
+  /** The next piece, which must join on; `undefined` when there is none. */
+  const follow = async (): Promise<Uint8Array | undefined> => {
     const piece = await next()
-    if (!piece) return false
+    if (piece && piece.start !== base + bytes.length)
+      throw new ScoreError('internal', `the plan of reads for ${name} leaves a hole before byte ${piece.start}`)
+    return piece?.bytes
+  }
+  /** The block that begins in what is left and ends in the next piece. Pieces are large: only what it needs of them is copied. */
+  const crossingRun = async (): Promise<BlockRun | undefined> => {
     const at = base + used
     const rest = bytes.subarray(used)
-    if (piece.start !== base + bytes.length)
-      throw new ScoreError('internal', `the plan of reads for ${name} leaves a hole before byte ${piece.start}`)
-    if (rest.length === 0) replace(piece)
-    else replace({ start: at, bytes: Buffer.concat([rest, piece.bytes]) })
-    return true
+    const piece = await follow()
+    if (!piece) throw blockError(name, at, 'the file ends inside it; it has been cut off or the index is of another file')
+    const joint = rest.length === 0 ? piece : Buffer.concat([rest, piece.subarray(0, maximumBlockBytes)])
+    const frame = rest.length === 0 ? undefined : frameBlock(joint, 0, at, name)
+    if (frame) {
+      replace({ start: base + bytes.length, bytes: piece })
+      used = frame.end - rest.length
+      return { bytes: joint, offset: at, frames: [frame] }
+    }
+    replace({ start: at, bytes: rest.length === 0 ? piece : Buffer.concat([rest, piece]) })
+    return undefined
   }
 
   return {
@@ -81,8 +92,9 @@ export function createCompressedFeed(
         const frame = frameBlock(bytes, at, base, name)
         if (!frame) {
           if (frames.length > 0) break
-          if (await grow()) continue
-          throw blockError(name, base + at, 'the file ends inside it; it has been cut off or the index is of another file')
+          const crossing = await crossingRun()
+          if (crossing) return crossing
+          continue
         }
         const size = claimedSize(bytes, frame, base, name)
         if (frames.length > 0 && inflated + size > runBytes) break
@@ -96,7 +108,11 @@ export function createCompressedFeed(
     },
     async raw(until) {
       if (base + used >= until) return undefined
-      if (used === bytes.length && !(await grow())) throw blockError(name, until, 'the file ends before it; it has been cut off')
+      if (used === bytes.length) {
+        const piece = await follow()
+        if (!piece) throw blockError(name, until, 'the file ends before it; it has been cut off')
+        replace({ start: base + bytes.length, bytes: piece })
+      }
       const taken = bytes.subarray(used, Math.min(bytes.length, until - base))
       used += taken.length
       return taken
