@@ -27,7 +27,7 @@ export { createFileSource } from './bytes/file-source.ts'
 export { createHttpSource, type HttpSourceOptions } from './bytes/http-source.ts'
 export { createMemorySource } from './bytes/memory-source.ts'
 export type { ObjectSource, ObjectVersion } from './bytes/object-source.ts'
-export type { PageCacheOptions, PageCacheStatistics } from './bytes/page-cache.ts'
+export type { PageCacheOptions, PageCacheStatistics, ReadOptions } from './bytes/page-cache.ts'
 export type { SignedUrl } from './bytes/signed-ranges.ts'
 // client
 export { createScoreClient, type ScoreClientOptions } from './client/score-client.ts'

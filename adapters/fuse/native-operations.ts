@@ -1,47 +1,18 @@
 import { constants } from 'node:fs'
-import { type ByteRange, type FileAttributes, type FuseMount, isScoreError } from '../../src/index.ts'
+import { type FuseMount, isScoreError } from '../../src/index.ts'
 import type { Answers } from './answers.ts'
+import { type FileOwnership, fileStat } from './file-stat.ts'
 import type { NativeOperations, NativeStat } from './fuse-native-library.ts'
+import { readAtHand } from './read-at-hand.ts'
 
-export interface NativeOperationsOptions {
+export interface NativeOperationsOptions extends FileOwnership {
   readonly mount: FuseMount
   readonly answers: Answers
-  readonly owner: { readonly uid: number; readonly gid: number }
-  /** Whether others than the owner may read. */
-  readonly allowOther: boolean
 }
 
 /** The bits of `open`'s flags that tell reading from writing; the others come and go. */
 const accessMode = 0o3
 const largest32 = 2 ** 32 - 1
-
-function nativeStat(attributes: FileAttributes, options: NativeOperationsOptions): NativeStat {
-  const { kind, size, inode, links, blockSize, blocks, modified } = attributes
-  const type = kind === 'file' ? constants.S_IFREG : constants.S_IFDIR
-  const permissions = options.allowOther ? attributes.permissions : attributes.permissions & 0o770
-  const time = modified.getTime()
-  return {
-    mode: type | permissions,
-    ...options.owner,
-    size,
-    nlink: links,
-    ino: inode,
-    blksize: blockSize,
-    blocks,
-    atime: time,
-    mtime: time,
-    ctime: time,
-  }
-}
-
-/** What goes wrong here is told by the slower way, which is taken then. */
-function isAtHand(mount: FuseMount, file: number, range: ByteRange, take: (pieces: readonly Uint8Array[]) => void): boolean {
-  try {
-    return mount.readNow(file, range, take)
-  } catch {
-    return false
-  }
-}
 
 /**
  * The mount as the handlers of fuse-native. No handler throws, none answers twice or late, and what is answered is always a
@@ -51,9 +22,8 @@ export function nativeOperations(options: NativeOperationsOptions): NativeOperat
   const { mount } = options
   const handle = options.answers.answer
   return {
-    getattr: (path, reply) => handle<NativeStat>('getattr', path, reply, async () => nativeStat(await mount.getattr(path), options)),
-    fgetattr: (path, file, reply) =>
-      handle<NativeStat>('fgetattr', path, reply, async () => nativeStat(await mount.fgetattr(file), options)),
+    getattr: (path, reply) => handle<NativeStat>('getattr', path, reply, async () => fileStat(await mount.getattr(path), options)),
+    fgetattr: (path, file, reply) => handle<NativeStat>('fgetattr', path, reply, async () => fileStat(await mount.fgetattr(file), options)),
     readdir: (path, reply) =>
       handle<{ readonly names: readonly string[]; readonly stats: readonly NativeStat[] }>(
         'readdir',
@@ -61,7 +31,7 @@ export function nativeOperations(options: NativeOperationsOptions): NativeOperat
         (error, listed) => reply(error, listed?.names, listed?.stats),
         async () => {
           const entries = await mount.readdir(path)
-          return { names: entries.map(({ name }) => name), stats: entries.map(({ attributes }) => nativeStat(attributes, options)) }
+          return { names: entries.map(({ name }) => name), stats: entries.map(({ attributes }) => fileStat(attributes, options)) }
         },
       ),
     open: (path, flags, reply) =>
@@ -82,14 +52,14 @@ export function nativeOperations(options: NativeOperationsOptions): NativeOperat
           at += piece.length
         }
       }
-      if (isAtHand(mount, file, range, take)) return reply(at)
+      if (readAtHand(mount, file, range, take)) return reply(at)
       handle<number>(
         'read',
         path,
         (error, count) => reply(error === 0 ? (count ?? 0) : error),
         async (answer) => {
-          const bytes = await mount.read(file, range)
-          if (answer.alive()) buffer.set(bytes)
+          const bytes = await mount.read(file, range, { into: buffer })
+          if (bytes.buffer !== buffer.buffer && answer.alive()) buffer.set(bytes)
           return bytes.length
         },
       )

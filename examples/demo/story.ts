@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs'
 import { access } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { makeDemoBam } from './make-bam.ts'
+import { readMounted } from './mounted-read.ts'
 import { describeExit, type ScoreEvent, type ScoreExit, type ScoreRunner } from './score-process.ts'
 
 export interface StoryOptions {
@@ -115,7 +116,7 @@ function requireKept(what: string, kept: number, moved: number, parts: number): 
 
 /**
  * The main job under trouble: make a BAM, serve, upload, kill, resume, download, kill, resume, compare; then slice the stored
- * object from afar, and count.
+ * object from afar, and count; then mount it and have samtools read it.
  *
  * @throws when a step does not do what it promises.
  */
@@ -160,6 +161,7 @@ export async function tellStory(options: StoryOptions): Promise<StoryEnd> {
   say(`           ${await compare(bam.indexPath, join(outputFolder, names[1]))}  ${names[1]}`)
   say('           both the same before and after')
   const slicedReads = await sliceStored(first.objectId, bam.path, local, options)
+  say(`Mount      ${await readMounted({ score, folder, objectId: first.objectId, original: bam.path, local })}`)
   return {
     objectId: first.objectId,
     parts: first.parts,

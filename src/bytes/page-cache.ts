@@ -32,6 +32,11 @@ export interface CachedObjectOptions {
   readonly keptHeadBytes?: number
 }
 
+export interface ReadOptions extends CallOptions {
+  /** Takes the bytes, and has room for all of them. It is written to until the call has ended, and not after. */
+  readonly into?: Uint8Array
+}
+
 /** One who reads an object: what he reads in order is fetched ahead of him. */
 export interface ObjectReader {
   /**
@@ -40,8 +45,8 @@ export interface ObjectReader {
    * @returns false when they are not; `use` was not called then, and nothing is being fetched.
    */
   readNow(range: ByteRange, use: (pieces: readonly Uint8Array[]) => void): boolean
-  /** The bytes of the range, in memory of their own. @throws what the source throws; `unavailable` when it gives fewer. */
-  read(range: ByteRange, options?: CallOptions): Promise<Uint8Array>
+  /** The bytes of the range, in `into` or else in memory of their own. @throws what the source throws; `unavailable` when it gives fewer. */
+  read(range: ByteRange, options?: ReadOptions): Promise<Uint8Array>
   /** Ends what is fetched ahead for this reader alone. */
   close(): void
 }
@@ -99,10 +104,10 @@ export function createPageCache(options: PageCacheOptions = {}): PageCache {
   let misses = 0
 
   /** Waits for each page by itself, and takes its bytes in the moment in which they are there: pages need not stay. */
-  const readMissing = (object: PagedObject, range: ByteRange, fetchEnd: number, call: CallOptions): Promise<Uint8Array> =>
+  const readMissing = (object: PagedObject, range: ByteRange, fetchEnd: number, call: ReadOptions): Promise<Uint8Array> =>
     new Promise((resolve, reject) => {
       const { signal } = call
-      const bytes = Buffer.allocUnsafe(rangeLength(range))
+      const bytes = call.into?.subarray(0, rangeLength(range)) ?? Buffer.allocUnsafe(rangeLength(range))
       const waited = new Set<Page>()
       const end = (): void => {
         signal?.removeEventListener('abort', abort)

@@ -58,7 +58,7 @@ interface Exchange {
   fail(error: Error): void
 }
 
-const readBytes = 256 * 1024
+const readBytes = 128 * 1024
 const longestHead = 64 * 1024
 /** Below the limit of common servers: a request must not run into the end of its connection. */
 const idleMs = 4000

@@ -1,4 +1,4 @@
-import { createPageCache, type PageCacheOptions, type PageCacheStatistics } from '../bytes/page-cache.ts'
+import { createPageCache, type PageCacheOptions, type PageCacheStatistics, type ReadOptions } from '../bytes/page-cache.ts'
 import type { ByteRange } from '../core/byte-range.ts'
 import type { CallOptions } from '../core/call-options.ts'
 import { type ProblemCode, ScoreError } from '../core/errors.ts'
@@ -91,7 +91,7 @@ export interface FuseMount {
    * @throws `not-open`, `invalid-range` for a range that is none; `object-changed` when the object is no longer the one
    *   that was opened; `unavailable` for anything else on the way, a URL that was refused included.
    */
-  read(handle: number, range: ByteRange, options?: CallOptions): Promise<Uint8Array>
+  read(handle: number, range: ByteRange, options?: ReadOptions): Promise<Uint8Array>
   /**
    * As {@link FuseMount.read}, when all of it is in memory: `use` is given it in pieces that hold until it returns.
    *

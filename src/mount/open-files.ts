@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events'
-import type { CachedObject, ObjectReader, PageCache } from '../bytes/page-cache.ts'
+import type { CachedObject, ObjectReader, PageCache, ReadOptions } from '../bytes/page-cache.ts'
 import type { ByteRange } from '../core/byte-range.ts'
 import type { CallOptions } from '../core/call-options.ts'
 import { problems, ScoreError, toScoreError } from '../core/errors.ts'
@@ -27,7 +27,7 @@ interface OpenFile {
 export interface OpenFiles {
   open(node: FileNode, options?: CallOptions): Promise<number>
   nodeOf(handle: number): FileNode
-  read(handle: number, range: ByteRange, options?: CallOptions): Promise<Uint8Array>
+  read(handle: number, range: ByteRange, options?: ReadOptions): Promise<Uint8Array>
   readNow(handle: number, range: ByteRange, use: (pieces: readonly Uint8Array[]) => void): boolean
   /** Has an object opened and begins to fetch what of it every reader wants; failures are left to those who open it. */
   warm(object: TreeObject): void
@@ -122,7 +122,7 @@ export function createOpenFiles({ open: openObject, cache, limits }: OpenFilesOp
       if (wanted.start === wanted.end) return new Uint8Array(0)
       const what = `reading bytes ${wanted.start} to ${wanted.end} of object ${object.objectId}`
       try {
-        const bytes = await withinTime(callMs, what, (inner) => reader.read(wanted, inner), signalsOf(call))
+        const bytes = await withinTime(callMs, what, (inner) => reader.read(wanted, { ...call, ...inner }), signalsOf(call))
         reads += 1
         bytesRead += bytes.length
         return bytes
