@@ -57,7 +57,7 @@ export interface ScoreApi {
   openUpload(request: OpenUpload, options?: CallOptions): Promise<ObjectSpec<SignedPart>>
   /** The upload in progress, with fresh URLs. @throws `upload-not-found`; `size-changed` when it was begun with another size. */
   resumeUpload(request: { readonly objectId: string; readonly size: number }, options?: CallOptions): Promise<UploadProgress>
-  /** @throws `upload-not-found`; `part-mismatch` when the store holds no such part. */
+  /** @throws `upload-not-found`; `part-mismatch` when the store holds no such part, which on Azure is found out only at the end. */
   finalizePart(upload: UploadRef, receipt: PartReceipt, options?: CallOptions): Promise<void>
   /** Forgets that a part arrived. No error when it had not. */
   deletePart(upload: UploadRef, partNumber: number, options?: CallOptions): Promise<void>

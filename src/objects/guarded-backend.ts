@@ -31,6 +31,7 @@ export function guardBackend(backend: StorageBackend): StorageBackend {
   const { name, presignObjectWrite, listMultiparts } = backend
   return {
     name,
+    ...(backend.listsAllParts ? { listsAllParts: true } : {}),
     head: (address, options) => guarded(backend.head(address, options), name),
     get: (address, options) => guardedStream(backend.get(address, options), name),
     put: (address, body, options) => guarded(backend.put(address, body, options), name),

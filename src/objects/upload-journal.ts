@@ -30,6 +30,8 @@ export interface UploadJournal {
   all(objectId: string, options?: CallOptions): Promise<readonly UploadRef[]>
   /** The one in progress: the first with a spec. */
   find(objectId: string, options?: CallOptions): Promise<FoundUpload | undefined>
+  /** Whether this upload is in progress, by its state: one request. */
+  isOpen(upload: UploadRef, options?: CallOptions): Promise<boolean>
   /** Writes the spec anew, with URLs that live longer; to the clean-up the upload is as young as that. */
   renew(spec: ObjectSpec<SignedPart>, options?: CallOptions): Promise<void>
   /** @throws `invalid-format`. */
@@ -101,6 +103,7 @@ export function createUploadJournal({ backend, layout, concurrency = 32 }: Uploa
       }
       return undefined
     },
+    isOpen: async (upload, options) => (await backend.head(layout.upload(upload, specName), options)) !== undefined,
     renew: (spec, options) => writeDocument(backend, layout.upload(spec, specName), objectSpecToJson(spec), options),
     async readSpec(upload, options) {
       const address = layout.upload(upload, specName)

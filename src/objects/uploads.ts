@@ -182,13 +182,19 @@ async function resume(
   return { objectId, uploadId, parts: signed }
 }
 
+/** All that a report is held against where a look at one part costs a list of all. @throws `upload-not-found`. */
+async function requireOpen({ journal }: UploadsContext, upload: UploadRef, options?: CallOptions): Promise<void> {
+  if (!(await journal.isOpen(upload, options))) throw uploadGone(upload)
+}
+
 async function finalizePart(context: UploadsContext, upload: UploadRef, receipt: PartReceipt, options?: CallOptions): Promise<void> {
   requirePartNumber(receipt.number)
   requireUploadId(upload)
   const etag = unquoteEtag(receipt.etag)
   if (etag === '' || receipt.md5.trim() === '')
     throw new ScoreError('invalid-request', `part ${receipt.number} of object ${upload.objectId} was reported without its MD5 or ETag`)
-  await requireStoredPart(context.backend, multipartOf(context, upload), { ...receipt, etag }, options)
+  if (context.backend.listsAllParts) await requireOpen(context, upload, options)
+  else await requireStoredPart(context.backend, multipartOf(context, upload), { ...receipt, etag }, options)
   const md5 = normalizeMd5(receipt.md5)
   if (md5 === undefined)
     throw new ScoreError(

@@ -2,7 +2,7 @@ import type { StorageBackend } from './storage-backend.ts'
 
 /** One call to a store. */
 export interface StoreCall {
-  readonly operation: Exclude<keyof StorageBackend, 'name'>
+  readonly operation: Exclude<keyof StorageBackend, 'name' | 'listsAllParts'>
   /** Of `presign`: what the URL is for. */
   readonly presigned?: 'get' | 'put-part'
   /** Of a stream or a list: until its end, or until its reader had enough. */
@@ -44,6 +44,7 @@ export function observeBackend(
   const { presignObjectWrite, listMultiparts } = backend
   return {
     name: backend.name,
+    ...(backend.listsAllParts ? { listsAllParts: true } : {}),
     head: (address, options) => one('head', () => backend.head(address, options)),
     get: (address, options) => many('get', () => backend.get(address, options)),
     put: (address, body, options) => one('put', () => backend.put(address, body, options)),

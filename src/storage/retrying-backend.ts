@@ -82,6 +82,7 @@ export function createRetryingBackend(backend: StorageBackend, options: Retrying
   const { presignObjectWrite, listMultiparts } = backend
   return {
     name: backend.name,
+    ...(backend.listsAllParts ? { listsAllParts: true } : {}),
     head: (address, call) => again(() => backend.head(address, call), call),
     get: (address, call) => begun(again, () => backend.get(address, call), call),
     put(address, body, call) {

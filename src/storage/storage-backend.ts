@@ -88,6 +88,11 @@ export interface CompleteOptions extends CallOptions {
 export interface StorageBackend {
   /** For messages and the profile on the wire: `local`, `s3`, `azure`, … */
   readonly name: string
+  /**
+   * Set where asking for one part costs a list of all (Azure: its list has no pages). Reports of parts are then taken at their word,
+   * and proven when the parts are listed anyway: before an upload is gone on with, and before it is completed.
+   */
+  readonly listsAllParts?: true
   /** `undefined` when there is no such object. */
   head(address: ObjectAddress, options?: CallOptions): Promise<ObjectStat | undefined>
   /** @throws `object-not-found`, before the first piece; `invalid-range`. */

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import * as assert from 'uvu/assert'
 import { md5Hex } from '../../src/core/checksum.ts'
-import { createScoreClient, type ScoreApi } from '../../src/index.ts'
+import { createScoreClient, type ScoreApi, ScoreError, type SignedPart } from '../../src/index.ts'
 import { scoreApiContract } from '../../src/testing.ts'
 import { sendToAzure } from '../support/azurite.ts'
 import { azureToken, type ScoreOnAzurite, serveOnAzurite } from '../support/score-on-azurite.ts'
@@ -14,6 +14,15 @@ interface SpecJson {
   readonly objectSize: number
   readonly objectMd5: string | null
   readonly parts: readonly (Record<string, unknown> & { readonly url: string })[]
+}
+
+async function failure(work: Promise<unknown>): Promise<ScoreError> {
+  const thrown: unknown = await work.then(
+    () => new Error('it did not fail'),
+    (error: unknown) => error,
+  )
+  if (thrown instanceof ScoreError) return thrown
+  throw thrown
 }
 
 const keysOfPart = ['partNumber', 'partSize', 'offset', 'url', 'md5']
@@ -38,6 +47,11 @@ suite('profile az, on Azurite', (test) => {
         {
           caseName: 'a signed part gives its own range only',
           reason: 'a shared access signature binds no Range',
+        },
+        {
+          caseName: 'a part that did not arrive is not taken, and an upload that lacks one does not finish',
+          reason:
+            'the list of blocks has no pages, so reports are proven when all blocks are listed: no such upload is finished, or told as held',
         },
       ],
     },
@@ -126,6 +140,37 @@ suite('profile az, on Azurite', (test) => {
     assert.equal(Object.keys((await status('')).parts[0] ?? {}), keysOfPart)
     assert.is((await status('&dialect=blocks')).parts[0]?.['dialect'], 'azure-block')
     await api.cancelUpload(objectId)
+  })
+
+  test('a report of a part that did not arrive is found out when progress is asked for, and at the end', async () => {
+    const body = randomBytes(2500)
+    const objectId = await registered(body)
+    const size = body.length
+    const spec = await api.openUpload({ objectId, size, md5: md5Hex(body) })
+    const md5Of = ({ range }: (typeof spec.parts)[number]): string => md5Hex(body.subarray(range.start, range.end))
+    const send = async (part: (typeof spec.parts)[number]): Promise<void> => {
+      const bytes = Uint8Array.from(body.subarray(part.range.start, part.range.end))
+      assert.is((await sendToAzure(part.url, { method: 'PUT', body: bytes })).status, 201)
+    }
+    const [first, second, third] = spec.parts as [SignedPart, SignedPart, SignedPart]
+    for (const part of [first, third]) await send(part)
+    const other = md5Hex('another')
+    for (const part of [first, second]) await api.finalizePart(spec, { number: part.number, md5: md5Of(part), etag: md5Of(part) })
+    await api.finalizePart(spec, { number: 3, md5: other, etag: other })
+    assert.is((await failure(api.finalizeUpload(spec))).code, 'upload-incomplete')
+    const held = async (): Promise<(string | undefined)[]> => (await api.resumeUpload({ objectId, size })).parts.map(({ md5 }) => md5)
+    assert.equal(await held(), [md5Of(first), undefined, undefined])
+    await api.finalizePart(spec, { number: 3, md5: md5Of(third), etag: md5Of(third) })
+    assert.equal(await held(), [md5Of(first), undefined, md5Of(third)])
+    await send(second)
+    await api.finalizePart(spec, { number: 2, md5: md5Of(second), etag: md5Of(second) })
+    await api.finalizeUpload(spec)
+    assert.is((await api.describeObject(objectId)).md5, md5Hex(body))
+    const late = { number: 1, md5: md5Of(first), etag: md5Of(first) }
+    assert.is((await failure(api.finalizePart(spec, late))).code, 'upload-not-found', 'of an upload that is finished')
+    const again = await api.openUpload({ objectId, size, overwrite: true })
+    await api.cancelUpload(objectId)
+    assert.is((await failure(api.finalizePart(again, late))).code, 'upload-not-found', 'of an upload that was cancelled')
   })
 
   test('parts that arrived, then a client of the original that replaces the object: its bytes and nothing else', async () => {

@@ -5,7 +5,7 @@ import type { SignedPart } from '../../src/core/object-spec.ts'
 import { createPresignService } from '../../src/objects/presign-service.ts'
 import { createScoreService } from '../../src/objects/score-service.ts'
 import { suite } from '../support/suite.ts'
-import { bytes, collect, failure, type House, ids, openHouse, tokens } from './score-house.ts'
+import { bytes, collect, failure, type House, ids, openHouse, partPlan, tokens } from './score-house.ts'
 
 const day = 86_400_000
 
@@ -34,6 +34,31 @@ suite('objects/score-service uploads', (test) => {
       calls.map((call) => call.split(' ')[0]),
       ['listParts', 'put', 'list', 'delete'],
     )
+  })
+
+  test('where one part costs a list of all, a report is held against the state alone, and proven at the end', async () => {
+    const house = await openHouse()
+    const { store, layout, catalogue } = house
+    const backend = { ...store, listsAllParts: true } as const
+    const api = createScoreService({ backend, layout, metadata: catalogue, authorizer: createOpenAuthorizer(), partPlan }).as(undefined)
+    const spec = await api.openUpload({ objectId: ids.a, size: 15 })
+    const receipt = await house.send(spec.parts[0] as SignedPart, bytes(10))
+    store.tap.calls.length = 0
+    await api.finalizePart(spec, receipt)
+    await api.finalizePart(spec, { ...receipt, number: 2 })
+    assert.equal(
+      store.tap.calls.map((call) => call.split(' ')[0]),
+      ['head', 'put', 'head', 'put'],
+    )
+    assert.is((await failure(api.finalizeUpload(spec))).code, 'upload-incomplete')
+    assert.equal(
+      (await api.resumeUpload({ objectId: ids.a, size: 15 })).parts.map(({ md5 }) => md5),
+      [receipt.md5, undefined],
+    )
+    await api.finalizePart(spec, await house.send(spec.parts[1] as SignedPart, bytes(5)))
+    await api.finalizeUpload(spec)
+    for (const uploadId of [spec.uploadId, 'never-was'])
+      assert.is((await failure(api.finalizePart({ objectId: ids.a, uploadId }, receipt))).code, 'upload-not-found')
   })
 
   test('10,000 parts are finished in seconds, with deletes in parallel but bounded', async () => {

@@ -1,6 +1,8 @@
 import * as assert from 'uvu/assert'
 import { isScoreError, ScoreError } from '../../src/core/errors.ts'
+import { guardBackend } from '../../src/objects/guarded-backend.ts'
 import { createMemoryBackend } from '../../src/storage/memory/backend.ts'
+import { observeBackend } from '../../src/storage/observed-backend.ts'
 import { createRetryingBackend } from '../../src/storage/retrying-backend.ts'
 import type { StorageBackend } from '../../src/storage/storage-backend.ts'
 import { storageBackendContract } from '../../src/testing.ts'
@@ -9,7 +11,7 @@ import { suite } from '../support/suite.ts'
 const bucket = 'oicr.icgc'
 const at = { bucket, key: 'data/x' }
 
-type Call = Exclude<keyof StorageBackend, 'name'>
+type Call = Exclude<keyof StorageBackend, 'name' | 'listsAllParts'>
 
 /** A store that fails before a call, or before the n-th item of a stream, as often as told. */
 function createFlaky(inner: StorageBackend): {
@@ -91,6 +93,15 @@ suite('storage/retrying backend', (test) => {
     }
     return { memory, flaky, backend, waits, multipart }
   }
+
+  test('every wrapper says of a store what the store says of itself', () => {
+    const { backend } = createFlaky(createMemoryBackend())
+    const wrappers = [createRetryingBackend, guardBackend, (inner: StorageBackend) => observeBackend(inner, () => {})]
+    for (const wrap of wrappers) {
+      assert.is(wrap({ ...backend, listsAllParts: true }).listsAllParts, true)
+      assert.is(wrap(backend).listsAllParts, undefined)
+    }
+  })
 
   const singles: readonly (readonly [
     Call,

@@ -186,6 +186,15 @@ const sendRows: Readonly<Record<string, Row>> = {
   '404 of an upload': { fault: { kind: 'status', status: 404, body: s3Error('NoSuchUpload', 'gone') }, code: 'upload-not-found' },
   '404 without words': { fault: { kind: 'status', status: 404 }, code: 'upload-not-found' },
   '400 BadDigest': { fault: { kind: 'status', status: 400, body: s3Error('BadDigest', 'no') }, code: 'checksum-mismatch' },
+  '400 Md5Mismatch': { fault: { kind: 'status', status: 400, body: s3Error('Md5Mismatch', 'no') }, code: 'checksum-mismatch' },
+  '400 of Azurite, of another MD5': {
+    fault: { kind: 'status', status: 400, body: s3Error('InvalidOperation', "Provided contentMD5 doesn't match.") },
+    code: 'checksum-mismatch',
+  },
+  '400 of Azure, of a snapshot': {
+    fault: { kind: 'status', status: 400, body: s3Error('InvalidOperation', 'Invalid operation against a blob snapshot.') },
+    code: 'store-protocol',
+  },
   '411': { fault: { kind: 'status', status: 411 }, code: 'store-protocol' },
   '503': { fault: { kind: 'status', status: 503 }, code: 'unavailable' },
   'the ETag of other bytes': { fault: { kind: 'etag', value: `"${'0'.repeat(32)}"` }, code: 'checksum-mismatch', says: /MD5 0{32}/ },

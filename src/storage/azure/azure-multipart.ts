@@ -7,7 +7,6 @@ import type { CompleteOptions, ListPartsOptions, MultipartRef, ObjectAddress, St
 import type { AzureCalls } from './azure-calls.ts'
 import type { AzureBackendOptions } from './azure-options.ts'
 import { type BlockList, type HeldBlock, readBlockList } from './block-list.ts'
-import { createLatestReads } from './latest-reads.ts'
 import { maximumBlocks } from './presigner.ts'
 
 type Multipart = Pick<StorageBackend, 'createMultipart' | 'listParts' | 'completeMultipart' | 'abortMultipart'>
@@ -59,22 +58,45 @@ function chosenBlocks(multipart: MultipartRef, parts: readonly StoredPart[], hel
   })
 }
 
-/** The reading of uncommitted blocks: the only thing that Azure tells of an upload in progress. */
-function createBlockReader(calls: AzureCalls): (address: ObjectAddress, options: CallOptions) => Promise<BlockList> {
-  const reads = createLatestReads<BlockList>()
-  const fetchList = async (address: ObjectAddress): Promise<BlockList> => {
-    try {
-      const answer = await calls.run({ doing: `list the blocks of ${place(address)}`, subject: 'object' }, async (request) =>
-        (await calls.blob(address)).getBlockList('uncommitted', request),
-      )
-      return readBlockList(answer.uncommittedBlocks ?? [])
-    } catch (error) {
-      if (isScoreError(error, 'object-not-found')) return noBlocks
-      throw error
-    }
+/** The uncommitted blocks of a blob: the only thing that Azure tells of an upload in progress. The list has no pages. */
+async function blocksOf(calls: AzureCalls, address: ObjectAddress, options: CallOptions): Promise<BlockList> {
+  const context = { doing: `list the blocks of ${place(address)}`, subject: 'object' } as const
+  try {
+    const answer = await calls.run(context, async (request) => (await calls.blob(address)).getBlockList('uncommitted', request), options)
+    return readBlockList(answer.uncommittedBlocks ?? [])
+  } catch (error) {
+    if (isScoreError(error, 'object-not-found')) return noBlocks
+    throw error
   }
-  // The list is long and has no pages, and each part that arrives asks for it: those that ask at once share it.
-  return (address, options) => reads.read(place(address), () => fetchList(address), options)
+}
+
+/** Sends the block that begins or ends an upload. */
+async function mark(calls: AzureCalls, multipart: MultipartRef, partNumber: number, doing: string, options: CallOptions): Promise<void> {
+  const blockId = formatAzureBlockId({ uploadId: multipart.uploadId, partNumber, sentAt: 0 })
+  const context = { doing: `${doing} ${place(multipart)}`, subject: 'bucket' } as const
+  await calls.run(context, async (request) => (await calls.blob(multipart)).stageBlock(blockId, '.', 1, request), options)
+}
+
+async function commit(
+  calls: AzureCalls,
+  multipart: MultipartRef,
+  blockIds: string[],
+  { ifAbsent = false, md5, ...options }: CompleteOptions,
+): Promise<void> {
+  const commitOptions = {
+    blobHTTPHeaders: {
+      blobContentType: 'application/octet-stream',
+      ...(md5 === undefined ? {} : { blobContentMD5: Buffer.from(md5, 'hex') }),
+    },
+    metadata: { [uploadIdMetadata]: multipart.uploadId },
+    ...(ifAbsent ? { conditions: { ifNoneMatch: '*' } } : {}),
+  }
+  const context = { doing: `join the parts of ${place(multipart)}`, subject: 'upload' } as const
+  await calls.run(
+    context,
+    async (request) => (await calls.blob(multipart)).commitBlockList(blockIds, { ...request, ...commitOptions }),
+    options,
+  )
 }
 
 /**
@@ -88,33 +110,12 @@ export function createAzureMultipart(
   head: StorageBackend['head'],
 ): Multipart {
   const { newUploadId = randomUUID } = options
-  const blocksOf = createBlockReader(calls)
 
   const heldBy = async (multipart: MultipartRef, call: CallOptions): Promise<readonly HeldBlock[]> => {
-    const held = isAzureUploadId(multipart.uploadId) ? (await blocksOf(multipart, call)).uploads.get(multipart.uploadId) : undefined
+    if (!isAzureUploadId(multipart.uploadId)) throw unknownUpload(multipart)
+    const held = (await blocksOf(calls, multipart, call)).uploads.get(multipart.uploadId)
     if (held === undefined) throw unknownUpload(multipart)
     return held
-  }
-  const mark = async (multipart: MultipartRef, partNumber: number, doing: string, call: CallOptions): Promise<void> => {
-    const blockId = formatAzureBlockId({ uploadId: multipart.uploadId, partNumber, sentAt: 0 })
-    const context = { doing: `${doing} ${place(multipart)}`, subject: 'bucket' } as const
-    await calls.run(context, async (request) => (await calls.blob(multipart)).stageBlock(blockId, '.', 1, request), call)
-  }
-  const commit = (multipart: MultipartRef, blockIds: string[], { ifAbsent = false, md5, ...call }: CompleteOptions): Promise<unknown> => {
-    const commitOptions = {
-      blobHTTPHeaders: {
-        blobContentType: 'application/octet-stream',
-        ...(md5 === undefined ? {} : { blobContentMD5: Buffer.from(md5, 'hex') }),
-      },
-      metadata: { [uploadIdMetadata]: multipart.uploadId },
-      ...(ifAbsent ? { conditions: { ifNoneMatch: '*' } } : {}),
-    }
-    const context = { doing: `join the parts of ${place(multipart)}`, subject: 'upload' } as const
-    return calls.run(
-      context,
-      async (request) => (await calls.blob(multipart)).commitBlockList(blockIds, { ...request, ...commitOptions }),
-      call,
-    )
   }
   /** Whatever was committed to the blob ended the upload: its own completion, or another object, which must not be replaced. */
   const explainGone = async (multipart: MultipartRef, { ifAbsent = false, ...call }: CompleteOptions): Promise<ScoreError> => {
@@ -125,9 +126,9 @@ export function createAzureMultipart(
 
   return {
     async createMultipart(address, call = {}) {
-      requireRoom(address, await blocksOf(address, call))
+      requireRoom(address, await blocksOf(calls, address, call))
       const multipart = { ...address, uploadId: newUploadId() }
-      await mark(multipart, azureBeginning, 'begin an upload to', call)
+      await mark(calls, multipart, azureBeginning, 'begin an upload to', call)
       return multipart
     },
     async *listParts(multipart, { after = 0, limit = Number.POSITIVE_INFINITY, ...call }: ListPartsOptions = {}) {
@@ -145,7 +146,7 @@ export function createAzureMultipart(
       })
       const blockIds = chosenBlocks(multipart, parts, held)
       try {
-        await commit(multipart, blockIds, completion)
+        await commit(calls, multipart, blockIds, completion)
       } catch (error) {
         // Another completion, or an abort, may have come in between.
         if (isScoreError(error, 'part-mismatch')) await heldBy(multipart, completion)
@@ -153,8 +154,8 @@ export function createAzureMultipart(
       }
     },
     async abortMultipart(multipart, call = {}) {
-      const { uploads } = await blocksOf(multipart, call)
-      if (uploads.has(multipart.uploadId)) await mark(multipart, azureEnding, 'abort the upload to', call)
+      const { uploads } = await blocksOf(calls, multipart, call)
+      if (uploads.has(multipart.uploadId)) await mark(calls, multipart, azureEnding, 'abort the upload to', call)
     },
   }
 }

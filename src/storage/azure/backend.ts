@@ -53,6 +53,7 @@ export function createAzureBackend(options: AzureBackendOptions): StorageBackend
 
   return {
     name: 'azure',
+    listsAllParts: true,
     head,
     get: (address, call) => readAzureObject(calls, address, call),
     async put(address, body, call) {

@@ -131,7 +131,13 @@ const verdictsByStatus: Readonly<Record<number, Verdict>> = {
   505: { code: 'store-protocol' },
 }
 
+/** Azurite's way to say `Md5Mismatch`; on Azure the code is about other things. */
+function isAzuriteMismatch({ code, message }: StoreAnswer): boolean {
+  return code === 'InvalidOperation' && message.includes('contentMD5')
+}
+
 function verdictOn(answer: StoreAnswer): Verdict {
+  if (isAzuriteMismatch(answer)) return verdictsByCode['Md5Mismatch'] as Verdict
   const byCode = verdictsByCode[answer.code]
   if (byCode) return byCode
   const { status } = answer
