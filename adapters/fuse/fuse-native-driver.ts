@@ -1,12 +1,13 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { type FuseMount, ScoreError } from '../../src/index.ts'
 import { type Answers, createAnswers } from './answers.ts'
+import { cacheSecondsOf } from './cache-seconds.ts'
 import type { FuseDriver, MountedFolder, MountRequest } from './fuse-driver.ts'
 import { encodeNativeStat, type FuseNativeLibrary, loadFuseNative, type NativeMount } from './fuse-native-library.ts'
 import { mountType, prepareMountPoint, requireFuse } from './mount-point.ts'
-import { mountedAt } from './mount-table.ts'
 import { nativeOperations } from './native-operations.ts'
 import { unmountFolder } from './unmount-folder.ts'
+import { watchUnmount } from './watch-unmount.ts'
 
 export interface FuseNativeDriverOptions {
   /** Where the library comes from; default the package fuse-native. */
@@ -25,15 +26,9 @@ const quietStepMs = 25
 const quietForMs = 250
 const longestQuietingMs = 2000
 
-function wholeSeconds(value: number, what: string): number {
-  if (Number.isInteger(value) && value >= 0 && value <= 86_400) return value
-  throw new ScoreError('invalid-configuration', `${what} is a whole number of seconds up to a day, not ${value}`)
-}
-
 /** One string that libfuse reads; nothing in it comes from outside but checked numbers. */
 function mountOptions(request: MountRequest): string {
-  const attributes = wholeSeconds(request.attributeSeconds ?? 60, 'attributeSeconds')
-  const negative = wholeSeconds(request.negativeSeconds ?? 5, 'negativeSeconds')
+  const { attributes, negative } = cacheSecondsOf(request)
   const options = [
     'ro',
     'nosuid',
@@ -115,22 +110,15 @@ function watched({ native, mount, answers }: Running, mountPoint: string, watchM
   })
   let unmounting: Promise<void> | undefined
   const finish = async (how: 'unmounted' | 'outside'): Promise<void> => {
-    clearInterval(watch)
+    watch.stop()
     await mount.close()
     await quietDown(answers)
     await letGo(native)
     settle(how)
   }
-  // Nobody tells the process when somebody else unmounts.
-  const watch = setInterval(() => {
-    mountedAt(mountPoint).then(
-      (row) => {
-        if (row === undefined && unmounting === undefined) unmounting = finish('outside')
-      },
-      () => undefined,
-    )
-  }, watchMs)
-  watch.unref()
+  const watch = watchUnmount(mountPoint, watchMs, () => {
+    unmounting ??= finish('outside')
+  })
   return {
     mountPoint,
     ended,

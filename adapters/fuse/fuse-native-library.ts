@@ -2,21 +2,10 @@ import { createRequire } from 'node:module'
 import { constants } from 'node:os'
 import { dirname, join } from 'node:path'
 import { ScoreError } from '../../src/index.ts'
+import type { FileStat } from './file-stat.ts'
 
 /** What `stat` gives the library; times in ms since 1970. */
-export interface NativeStat {
-  readonly mode: number
-  readonly uid: number
-  readonly gid: number
-  readonly size: number
-  readonly nlink: number
-  readonly ino: number
-  readonly blksize: number
-  readonly blocks: number
-  readonly atime: number
-  readonly mtime: number
-  readonly ctime: number
-}
+export type NativeStat = FileStat
 
 export interface NativeStatfs {
   readonly bsize: number

@@ -55,8 +55,8 @@ export async function prepareMountPoint(mountPoint: string): Promise<void> {
   await requireEmptyFolder(mountPoint)
 }
 
-/** Whether this machine and this user can mount at all. @throws `invalid-configuration` with the way out. */
-export async function requireFuse(allowOther: boolean): Promise<void> {
+/** Whether this user can speak to the kernel's FUSE. @throws `invalid-configuration` with the way out. */
+export async function requireFuseDevice(): Promise<void> {
   if (process.platform !== 'linux')
     refuse(`mounts work on Linux; this is ${process.platform}. Use 'score download' or 'score view' instead`)
   await access('/dev/fuse', constants.R_OK | constants.W_OK).catch((error: NodeJS.ErrnoException) => {
@@ -66,6 +66,11 @@ export async function requireFuse(allowOther: boolean): Promise<void> {
       )
     refuse(`/dev/fuse may not be used by this user (${error.code}): ask for mode 0666 or the group of /dev/fuse`)
   })
+}
+
+/** Whether this machine and this user can mount at all. @throws `invalid-configuration` with the way out. */
+export async function requireFuse(allowOther: boolean): Promise<void> {
+  await requireFuseDevice()
   if (process.getuid?.() === 0) return
   const { missing } = await runProgram('fusermount', ['-V'], probeMs)
   if (missing) refuse(`the program 'fusermount' is missing, which users other than root need to mount; install the package fuse3`)

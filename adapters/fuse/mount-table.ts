@@ -4,6 +4,8 @@ export interface MountRow {
   readonly mountPoint: string
   /** Such as `ext4` or `fuse.score`. */
   readonly type: string
+  /** Numbers of its device, such as `0:53`. */
+  readonly device: string
 }
 
 function unescaped(field: string): string {
@@ -15,11 +17,11 @@ function unescaped(field: string): string {
 export function parseMountTable(latin1: string): MountRow[] {
   return latin1.split('\n').flatMap((line) => {
     const [front = '', back = ''] = line.split(' - ')
-    const mountPoint = front.split(' ')[4]
+    const [, , device, , mountPoint] = front.split(' ')
     const type = back.split(' ')[0]
-    return mountPoint === undefined || type === undefined || type === ''
+    return device === undefined || mountPoint === undefined || type === undefined || type === ''
       ? []
-      : [{ mountPoint: unescaped(mountPoint), type: unescaped(type) }]
+      : [{ mountPoint: unescaped(mountPoint), type: unescaped(type), device }]
   })
 }
 

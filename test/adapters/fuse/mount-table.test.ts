@@ -12,9 +12,9 @@ suite('adapters/fuse/mount-table', (test) => {
       '',
     ].join('\n')
     assert.equal(parseMountTable(text), [
-      { mountPoint: '/proc', type: 'proc' },
-      { mountPoint: '/mnt/a b\\c', type: 'fuse.score' },
-      { mountPoint: '/mnt/ö', type: 'fuse' },
+      { mountPoint: '/proc', type: 'proc', device: '0:22' },
+      { mountPoint: '/mnt/a b\\c', type: 'fuse.score', device: '0:50' },
+      { mountPoint: '/mnt/ö', type: 'fuse', device: '0:51' },
     ])
   })
 })

@@ -2,8 +2,11 @@ import type { MountStatistics } from '../../../src/mount/fuse-mount.ts'
 import type { TreeLayout } from '../../../src/mount/tree-layout.ts'
 import { createRandom } from '../../formats/bam-fixture.ts'
 
+export type DriverName = 'fuse-native' | 'kernel'
+
 /** What the process that mounts is told. */
 export interface DaemonPlan {
+  readonly driver: DriverName
   readonly mountPoint: string
   readonly layout?: TreeLayout
   readonly callMs?: number

@@ -74,7 +74,7 @@ export function startDaemon(plan: DaemonPlan): Daemon {
   }
 }
 
-export async function mountedDaemon(plan: Partial<DaemonPlan> = {}): Promise<Daemon> {
+export async function mountDaemon(plan: Partial<DaemonPlan> & Pick<DaemonPlan, 'driver'>): Promise<Daemon> {
   const daemon = startDaemon({ mountPoint: makeMountPoint(), ...plan })
   await daemon.heard('ready')
   return daemon

@@ -1,4 +1,4 @@
-import { createFuseNativeDriver } from '../../../adapters/fuse/index.ts'
+import { createFuseNativeDriver, createKernelDriver } from '../../../adapters/fuse/index.ts'
 import type { ByteSource } from '../../../src/bytes/byte-source.ts'
 import { createMemorySource } from '../../../src/bytes/memory-source.ts'
 import type { ByteRange } from '../../../src/core/byte-range.ts'
@@ -101,7 +101,7 @@ function trapped(tree: FileTree): FileTree {
 const services = servicesDouble(objects)
 const tree = await createFileTree(services, { selection: everything, layout: plan.layout ?? 'bundle' })
 const mount = createFuseMount({ tree: trapped(tree), open, limits: { callMs: plan.callMs ?? 2000 } })
-const driver = createFuseNativeDriver({ watchMs: 50 })
+const driver = { 'fuse-native': createFuseNativeDriver, kernel: createKernelDriver }[plan.driver]({ watchMs: 50 })
 
 setTimeout(() => process.exit(9), 120_000).unref()
 try {
