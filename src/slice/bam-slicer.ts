@@ -8,7 +8,7 @@ import { decodeBamRecord, type RecordCore, readRecordCore } from '../formats/bam
 import type { BinningIndex } from '../formats/binning-index.ts'
 import type { VirtualOffset } from '../formats/virtual-offset.ts'
 import { bamSlice } from './bam-slice.ts'
-import { type BlockStep, blockSteps } from './block-steps.ts'
+import { blockSteps } from './block-steps.ts'
 import { everyRegion, type RegionSelection } from './place-regions.ts'
 import { addProgramLine, type SliceProgram } from './program-line.ts'
 import { createRecordChoice } from './record-choice.ts'
@@ -98,6 +98,15 @@ export interface BamSlicer {
   referenceCounts(options?: Pick<ReadSelection, 'scan' | 'signal'>): Promise<ReferenceCount[]>
 }
 
+/** Inflating takes longer than reading: so much read ahead keeps it busy, and more would only be garbage that lives long. */
+const inflatedAheadBytes = 6 * 1024 * 1024
+
+interface StepReading extends CallOptions {
+  readonly verify?: boolean
+  /** When the slicer was given no bound. */
+  readonly aheadBytes?: number
+}
+
 type ChosenRecord = SlicedRecord & { readonly start: VirtualOffset }
 
 function noIndex(format: 'bam' | 'sam', finished: boolean): string {
@@ -111,14 +120,14 @@ export function createBamSlicer(sources: BamSlicerSources, options: BamSlicerOpt
   const { name = 'BAM input', aheadBytes } = options
   const { headOf, indexOf, prepare } = createSlicePreparation(sources, options)
 
-  const stepsOf = ({ head }: Prepared, moves: readonly BlockMove[], verify: boolean, call: CallOptions): AsyncGenerator<BlockStep> =>
-    blockSteps(data, moves, {
-      name,
-      size: head.size,
-      verify,
-      ...(aheadBytes !== undefined && { aheadBytes }),
-      ...(call.signal && { signal: call.signal }),
+  const stepsOf = ({ head }: Prepared, moves: readonly BlockMove[], { verify = false, signal, ...reading }: StepReading) => {
+    const ahead = aheadBytes ?? reading.aheadBytes
+    return blockSteps(data, moves, {
+      ...{ name, size: head.size, verify },
+      ...(ahead !== undefined && { aheadBytes: ahead }),
+      ...(signal && { signal }),
     })
+  }
 
   const placeOf = (block: number, within: number): string => `${name}: record at byte ${block}, inflated byte ${within} of its block`
 
@@ -127,8 +136,10 @@ export function createBamSlicer(sources: BamSlicerSources, options: BamSlicerOpt
     const { regions, spans } = prepared
     const choice = createRecordChoice(regions, selection.contained ?? false)
     const cutter = createRecordCutter({ spans, choice, cutAll: true, name, onRecord })
-    for await (const step of stepsOf(prepared, planMoves(spans, false), false, selection)) {
-      selection.signal?.throwIfAborted()
+    const { signal } = selection
+    const steps = stepsOf(prepared, planMoves(spans, false), { aheadBytes: inflatedAheadBytes, ...(signal && { signal }) })
+    for await (const step of steps) {
+      signal?.throwIfAborted()
       if (step.kind === 'blocks') for (const block of step.blocks) cutter.add(block)
       yield
     }
@@ -179,7 +190,7 @@ export function createBamSlicer(sources: BamSlicerSources, options: BamSlicerOpt
         const { head, index, regions, spans } = prepared
         const header = sliceOptions.header === 'original' ? head.header : addProgramLine(head.header, sliceOptions.header)
         if (format === 'sam') return yield* samSlice(header, (onRecord) => visit(prepared, sliceOptions, onRecord), placeOf)
-        const steps = stepsOf(prepared, planMoves(spans, true), verify, sliceOptions)
+        const steps = stepsOf(prepared, planMoves(spans, true), { verify, ...(signal && { signal }) })
         const onIndex = (made: () => BinningIndex): void => {
           derive = made
         }

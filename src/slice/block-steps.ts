@@ -35,6 +35,8 @@ const inflatedAhead = 3
 const standardAheadBytes = 24 * 1024 * 1024
 const mostPieceBytes = 4 * 1024 * 1024
 const leastPieceBytes = 64 * 1024
+/** Pieces smaller than this mean that memory is short. */
+const leastPieceForAhead = 1024 * 1024
 /** One piece is used while the others come. */
 const piecesAhead = 6
 
@@ -87,7 +89,7 @@ export async function* blockSteps(source: ByteSource, moves: readonly BlockMove[
     ...(signal && { signal }),
   })
   const ahead: Promise<BlockStep>[] = []
-  const mostAhead = pieceBytes < mostPieceBytes ? 1 : inflatedAhead
+  const mostAhead = pieceBytes < leastPieceForAhead ? 1 : inflatedAhead
   try {
     for await (const { step } of startSteps(moves, feed, options)) {
       step.catch(() => undefined)

@@ -23,7 +23,7 @@ export interface BamSlicerOptions {
   readonly name?: string
   /** How messages name the index; default `index of …`. */
   readonly indexName?: string
-  /** Bound on the compressed bytes that each slice reads ahead; default 24 MiB. Less, where many are read at once. */
+  /** Bound on the compressed bytes that each slice reads ahead; default 24 MiB, 6 MiB where all are inflated. Less, where many are read at once. */
   readonly aheadBytes?: number
 }
 
