@@ -15,12 +15,11 @@ function wantsGzip(ctx: Context): boolean {
 
 /** JSON text, compressed whenever the client takes gzip, whatever the size; the type without charset, as the original. */
 export async function answerJson(ctx: Context, json: string, contentType = 'application/json'): Promise<void> {
-  const bytes = Buffer.from(json)
   ctx.set('Content-Type', contentType)
   if (wantsGzip(ctx)) {
     ctx.set('Content-Encoding', 'gzip')
-    ctx.body = await compress(bytes)
-  } else ctx.body = bytes
+    ctx.body = await compress(Buffer.from(json))
+  } else ctx.body = json
 }
 
 /** A bare text: `text/plain;charset=UTF-8`, or the same bytes as `application/json` for a client that prefers that. */

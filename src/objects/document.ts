@@ -8,14 +8,15 @@ export async function readDocumentBytes(
   address: ObjectAddress,
   options?: CallOptions,
 ): Promise<Buffer | undefined> {
-  const pieces: Uint8Array[] = []
+  const pieces: Buffer[] = []
   try {
-    for await (const piece of backend.get(address, options)) pieces.push(Uint8Array.from(piece))
+    for await (const piece of backend.get(address, options)) pieces.push(Buffer.from(piece))
   } catch (error) {
     if (isScoreError(error, 'object-not-found')) return undefined
     throw error
   }
-  return Buffer.concat(pieces)
+  const [only] = pieces
+  return only !== undefined && pieces.length === 1 ? only : Buffer.concat(pieces)
 }
 
 /** As {@link readDocumentBytes}, as text. */

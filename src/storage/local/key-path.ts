@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { join, sep } from 'node:path'
 import { ScoreError } from '../../core/errors.ts'
 import type { ObjectAddress } from '../storage-backend.ts'
 
@@ -33,13 +33,14 @@ export function bucketFolders(folder: string, bucket: string): BucketFolders {
     )
   }
   const root = join(folder, bucket)
-  const side = join(root, sideFolder)
+  // Put together as text, here and in `keyPath`: these names need no normalising, and every request comes by here.
+  const side = `${root}${sep}${sideFolder}${sep}`
   return {
     root,
-    temporary: join(side, 'temporary'),
-    uploads: join(side, 'uploads'),
-    segments: join(side, 'segments'),
-    locks: join(side, 'locks'),
+    temporary: `${side}temporary`,
+    uploads: `${side}uploads`,
+    segments: `${side}segments`,
+    locks: `${side}locks`,
   }
 }
 
@@ -83,7 +84,8 @@ export function keyPath(folders: BucketFolders, key: string): string {
     throw new ScoreError('invalid-request', `the key '${key.slice(0, 64)}…' is longer than ${maximumKeyBytes} bytes`)
   const segments = key.split('/')
   const last = segments.length - 1
-  return join(folders.root, ...segments.map((segment, index) => encodeChecked(segment, index === last ? 'object' : 'folder', key)))
+  const names = segments.map((segment, index) => encodeChecked(segment, index === last ? 'object' : 'folder', key))
+  return `${folders.root}${sep}${names.join(sep)}`
 }
 
 /** `bucket/key`, for messages. */
