@@ -6,10 +6,11 @@
  *   npm run bench:slice -- --only text,targets            only rows whose name has one of these words
  *   npm run bench:slice -- --folder /dev/shm              where the files lie; default: the system's folder for such
  *
- * Ours and theirs take turns, both write files, nothing is warm but the page cache and Node's compiled code; each row of ours
- * is a new slicer, but for the warm one. A row is printed only when both made the same records (their count and the MD5 of
- * their SAM text). Columns: seconds of ours and theirs as min/median/max; the ratio of the medians, theirs to ours, with the least
- * and greatest of a round; its floor (slicing.md 11, issue 7); processor seconds of both, which on a busy machine say more.
+ * Ours and theirs take turns, both write files, nothing is warm but the page cache and Node's compiled code; each row of ours is
+ * a new slicer, but for the warm one, and where the name says so a process of the built package. A row is printed only when both
+ * made the same records (their count and the MD5 of their SAM text). Columns: seconds of ours and theirs as min/median/max; the
+ * ratio of the medians, theirs to ours, with the least and greatest of a round; its floor (slicing.md 11, issue 7); processor
+ * seconds of both, which on a busy machine say more. Prepare with `npm ci`; the script builds the package itself.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -28,8 +29,6 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '5' },
     only: { type: 'string', default: '' },
     folder: { type: 'string', default: tmpdir() },
-    // How this file starts itself, to measure the memory of one slice alone.
-    peak: { type: 'string' },
   },
 })
 const rounds = Number(values.rounds)
@@ -131,6 +130,10 @@ async function rowsOf(folder: string, path: string, url: string): Promise<Row[]>
     await panel(10_000, 1.5, 1),
     local('text of ten chromosomes', chromosomes, ['-h', '--no-PG'], 1, text),
     local('text of ten chromosomes', chromosomes, ['-h', '--no-PG', '-@2'], 0.6, text),
+    {
+      ...local('text of ten chromosomes, a process each', chromosomes, ['-h', '--no-PG'], 1),
+      ours: async () => runProduct(path, mine, text),
+    },
   ]
 }
 
@@ -149,9 +152,14 @@ async function reportIndex(folder: string, path: string): Promise<void> {
   console.log(`index of that slice: ${medianOf(shares).toFixed(1)} % of its time (at most 5 %)`)
 }
 
-function reportPeak(path: string, out: string, format: string): void {
-  const task = JSON.stringify({ path, out, format })
-  const { output } = run(process.execPath, ['--import', 'tsx', fileURLToPath(import.meta.url), '--peak', task], 'pipe')
+/** A slice by the built package in a process of its own. */
+function runProduct(path: string, out: string, options: SliceOptions): ReturnType<typeof run> {
+  const task = { package: new URL('../dist/index.js', import.meta.url).href, path, regions: chromosomes, out, options }
+  return run(process.execPath, [fileURLToPath(new URL('slice-product.mjs', import.meta.url)), JSON.stringify(task)], 'pipe')
+}
+
+function reportPeak(path: string, out: string, format: 'bam' | 'sam'): void {
+  const { output } = runProduct(path, out, { format })
   console.log(`peak memory of a process that slices ten chromosomes as ${format}: ${output.toString().trim()} MiB (at most 200)`)
 }
 
@@ -186,16 +194,11 @@ async function benchmark(): Promise<void> {
     console.log()
     if (values.only !== '') return
     await reportIndex(folder, path)
-    for (const format of ['bam', 'sam']) reportPeak(path, join(folder, 'ours'), format)
+    for (const format of ['bam', 'sam'] as const) reportPeak(path, join(folder, 'ours'), format)
   } finally {
     server.end()
     await rm(folder, { recursive: true })
   }
 }
 
-if (values.peak === undefined) await benchmark()
-else {
-  const { path, out, format } = JSON.parse(values.peak)
-  await sliceFile(path, chromosomes, out, { format })
-  console.log((process.resourceUsage().maxRSS / 1024).toFixed(0))
-}
+await benchmark()
