@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { originalFolder } from './original-client.ts'
@@ -41,7 +43,10 @@ async function ready(url: string, child: ChildProcess, log: () => string): Promi
 export async function startJavaServer(settings: JavaServerSettings): Promise<JavaServer> {
   const { jar, args, port, readyPath, heap = '1g' } = settings
   const flags = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', `-Xmx${heap}`, '-Dspring.main.banner-mode=off']
+  // Song writes its log below the folder that it is started in.
+  const folder = await mkdtemp(join(tmpdir(), 'score-java-'))
   const child = spawn('java', [...flags, '-jar', join(originalFolder, jar), ...args], {
+    cwd: folder,
     env: { PATH: process.env['PATH'] ?? '' },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -58,6 +63,7 @@ export async function startJavaServer(settings: JavaServerSettings): Promise<Jav
     process.off('exit', endWithThis)
     child.kill('SIGKILL')
     await exited
+    await rm(folder, { recursive: true, force: true })
   }
   const url = `http://127.0.0.1:${port}`
   try {
