@@ -20,12 +20,14 @@ export function encodeHeader(unique: number, error: number, bodyBytes: number): 
   return bytes
 }
 
-/** Notifications have no request; their number stands where errors do. FUSE_NOTIFY_RETRIEVE is answered with a request. */
-export function encodeWake(): Uint8Array {
+/**
+ * Notifications have no request; their number stands where errors do. FUSE_NOTIFY_RETRIEVE is answered with a request: for
+ * a node that the kernel knows, which newer kernels (seen: 6.18) want to be a file.
+ */
+export function encodeWake(node: number): Uint8Array {
   const retrieve = 5
-  const root = 1
   const body = new Uint8Array(32)
-  setWord64(viewOf(body), 8, root)
+  setWord64(viewOf(body), 8, node)
   return Buffer.concat([encodeHeader(0, retrieve, body.length), body])
 }
 

@@ -2,14 +2,19 @@ import { close, closeSync, constants, openSync, read, writevSync } from 'node:fs
 import { promisify } from 'node:util'
 import { ScoreError } from '../../src/index.ts'
 import { encodeHeader, encodeWake } from './kernel-answers.ts'
+import { rootNode } from './kernel-inodes.ts'
 
 /** The kernel's device, as one mount of this process uses it. */
 export interface KernelChannel {
   readonly descriptor: number
   /** Resolves when the kernel has let go of the mount. */
   readonly ended: Promise<void>
-  /** Begins to read; `receive` is given each request, in bytes that hold until it returns, and must not throw. */
-  start(receive: (request: Uint8Array) => void): void
+  /**
+   * Begins to read; `receive` is given each request, in bytes that hold until it returns, and must not throw.
+   *
+   * @param files numbers of the files that the kernel holds: by one of them a waiting read is woken.
+   */
+  start(receive: (request: Uint8Array) => void, files: () => Iterable<number>): void
   /**
    * Answers a request.
    *
@@ -93,20 +98,25 @@ export function openKernelChannel({ onProblem }: KernelChannelOptions): KernelCh
       }
     })
   }
-  const wake = (): void => {
-    if (!waiting) return
-    try {
-      writevSync(descriptor, [encodeWake()])
-    } catch (error) {
-      // Where the kernel has let go, the read ends by itself.
-      if (!letGo.includes(codeOf(error))) throw error
+  let filesHeld: () => Iterable<number> = () => []
+  /** @returns false when the read goes on waiting, until the last program has closed what it has open. */
+  const wake = (): boolean => {
+    if (!waiting) return true
+    for (const node of [...filesHeld(), rootNode]) {
+      try {
+        writevSync(descriptor, [encodeWake(node)])
+        return true
+      } catch (error) {
+        // Where the kernel has let go, the read ends by itself.
+        if (letGo.includes(codeOf(error))) return true
+      }
     }
+    return false
   }
   let stopped: Promise<void> | undefined
   const stop = async (): Promise<void> => {
     state = 'stopping'
-    wake()
-    if (started) await ended
+    if (wake() && started) await ended
     state = 'closed'
     waitingReads -= 1
     await promisify(close)(descriptor)
@@ -115,8 +125,9 @@ export function openKernelChannel({ onProblem }: KernelChannelOptions): KernelCh
   return {
     descriptor,
     ended,
-    start(receive) {
+    start(receive, files) {
       started = true
+      filesHeld = files
       listen(receive, 0)
     },
     send(unique, error, pieces = []) {

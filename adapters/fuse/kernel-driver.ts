@@ -104,7 +104,7 @@ export function createKernelDriver({ watchMs = 2000, startMs = 10_000 }: KernelD
       answerMs,
       ...(onProblem ? { onProblem } : {}),
     })
-    channel.start(session.receive)
+    channel.start(session.receive, session.files)
     await attach({ ...ownership, mountPoint, descriptor: channel.descriptor, limitMs: startMs })
     await within(startMs, session.agreed, `the kernel did not begin to use '${mountPoint}'`)
     await raiseReadAhead(mountPoint)

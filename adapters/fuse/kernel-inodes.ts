@@ -15,6 +15,8 @@ export interface KernelInodes {
   /** The number of what is at a path now; the kernel holds it once more. */
   hold(path: string, attributes: FileAttributes): number
   forget(forgotten: ForgottenNode): void
+  /** Numbers of the files that the kernel holds. */
+  files(): Iterable<number>
   /** Without the root. */
   count(): number
 }
@@ -62,6 +64,7 @@ export function createKernelInodes(): KernelInodes {
       held.delete(node)
       if (byPath.get(known.path) === known) byPath.delete(known.path)
     },
+    files: () => [...held.values()].filter(({ attributes }) => attributes?.kind === 'file').map(({ node }) => node),
     count: () => held.size,
   }
 }

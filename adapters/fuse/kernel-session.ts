@@ -22,6 +22,8 @@ export interface KernelSessionOptions extends FileOwnership, AnswerOptions {
 export interface KernelSession {
   /** Takes a request; never throws. Each that wants an answer gets one, in time. */
   receive(request: Uint8Array): void
+  /** Numbers of the files that the kernel holds. */
+  files(): Iterable<number>
   /** Resolves when the kernel and we speak the same protocol. @throws `invalid-configuration` when it is too old. */
   readonly agreed: Promise<void>
 }
@@ -118,6 +120,7 @@ export function createKernelSession(options: KernelSessionOptions): KernelSessio
   }
   return {
     agreed,
+    files: inodes.files,
     receive(request) {
       let header: KernelHeader | undefined
       try {

@@ -231,13 +231,13 @@ suite('adapters/fuse/kernel-requests, kernel-answers', (test) => {
     ],
     [
       'what wakes',
-      encodeWake(),
+      encodeWake(7),
       [
         ['u32', 48],
         ['i32', 5],
         ['u64', 0],
         ['u64', 0],
-        ['u64', 1],
+        ['u64', 7],
         ['u64', 0],
         ['u32', 0],
         ['u32', 0],
