@@ -10,12 +10,14 @@ const newestMinor = 38
 /** Linux 3.15: the first that takes answers of this layout. */
 const oldestMinor = 23
 
-/** Of what the kernel offers, what is taken: reads at once, also past its cache; 1 MiB a read; attributes with listings. */
+/**
+ * Of what the kernel offers, what is taken: reads at once; 1 MiB a read; attributes with listings. Not reads at once past its
+ * cache (FUSE_ASYNC_DIO): a program that waits for one hears no signal, not even SIGKILL.
+ */
 const wanted = {
   asyncRead: 1 << 0,
   listWithAttributes: 1 << 13,
   listWithAttributesWhenUseful: 1 << 14,
-  asyncDirectRead: 1 << 15,
   parallelFolders: 1 << 18,
   maximumPages: 1 << 22,
 }

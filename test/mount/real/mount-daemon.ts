@@ -124,6 +124,11 @@ try {
   process.stdin.on('data', (data: Buffer) => {
     for (const word of data.toString().trim().split('\n')) {
       if (word === 'leave') void leave()
+      if (word === 'exit') process.exit(7)
+      if (word === 'fail')
+        process.nextTick(() => {
+          throw new Error('a defect that nobody catches')
+        })
       const [, calls] = /^wait for (\d+)$/.exec(word) ?? []
       if (calls !== undefined) whenWaiting(Number(calls))
       if (word === 'hide plain-1') {
