@@ -1,13 +1,13 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import { type FuseMount, ScoreError } from '../../src/index.ts'
+import { ScoreError } from '../../src/index.ts'
 import { type Answers, createAnswers } from './answers.ts'
 import { cacheSecondsOf } from './cache-seconds.ts'
-import type { FuseDriver, MountedFolder, MountRequest } from './fuse-driver.ts'
+import type { FuseDriver, MountRequest } from './fuse-driver.ts'
 import { encodeNativeStat, type FuseNativeLibrary, loadFuseNative, type NativeMount } from './fuse-native-library.ts'
 import { mountType, prepareMountPoint, requireFuse } from './mount-point.ts'
+import { watchMounted } from './mounted-folder.ts'
 import { nativeOperations } from './native-operations.ts'
 import { unmountFolder } from './unmount-folder.ts'
-import { watchUnmount } from './watch-unmount.ts'
 
 export interface FuseNativeDriverOptions {
   /** Where the library comes from; default the package fuse-native. */
@@ -97,44 +97,6 @@ async function quietDown({ activity }: Answers): Promise<void> {
   }
 }
 
-interface Running {
-  readonly native: NativeMount
-  readonly mount: FuseMount
-  readonly answers: Answers
-}
-
-function watched({ native, mount, answers }: Running, mountPoint: string, watchMs: number): MountedFolder {
-  let settle: (how: 'unmounted' | 'outside') => void = () => undefined
-  const ended = new Promise<'unmounted' | 'outside'>((resolve) => {
-    settle = resolve
-  })
-  let unmounting: Promise<void> | undefined
-  const finish = async (how: 'unmounted' | 'outside'): Promise<void> => {
-    watch.stop()
-    await mount.close()
-    await quietDown(answers)
-    await letGo(native)
-    settle(how)
-  }
-  const watch = watchUnmount(mountPoint, watchMs, () => {
-    unmounting ??= finish('outside')
-  })
-  return {
-    mountPoint,
-    ended,
-    unmount() {
-      unmounting ??= unmountFolder(mountPoint).then(
-        () => finish('unmounted'),
-        (error: unknown) => {
-          unmounting = undefined
-          throw error
-        },
-      )
-      return unmounting
-    },
-  }
-}
-
 /** Mounts through the package fuse-native, which is loaded at the first mount. Main thread only; two mounts at once are fine. */
 export function createFuseNativeDriver(options: FuseNativeDriverOptions = {}): FuseDriver {
   const { load = loadFuseNative, watchMs = 2000, startMs = 10_000 } = options
@@ -160,7 +122,12 @@ export function createFuseNativeDriver(options: FuseNativeDriverOptions = {}): F
       native._op_fgetattr = (signal, path, handle) =>
         operations.fgetattr(path, handle, (error, stat) => signal(error, stat && encodeNativeStat(stat)))
       await begin(native, mountPoint, startMs)
-      return watched({ native, mount, answers }, mountPoint, watchMs)
+      const finish = async (): Promise<void> => {
+        await mount.close()
+        await quietDown(answers)
+        await letGo(native)
+      }
+      return watchMounted({ mountPoint, watchMs, finish })
     },
   }
 }

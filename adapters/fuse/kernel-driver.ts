@@ -1,14 +1,14 @@
 import { spawnSync } from 'node:child_process'
 import { setTimeout as wait } from 'node:timers/promises'
-import { type FuseMount, ScoreError } from '../../src/index.ts'
+import { ScoreError } from '../../src/index.ts'
 import { cacheSecondsOf } from './cache-seconds.ts'
-import type { FuseDriver, MountedFolder, MountRequest } from './fuse-driver.ts'
+import type { FuseDriver, MountRequest } from './fuse-driver.ts'
 import { attach, raiseReadAhead, requireMayMount } from './kernel-attach.ts'
 import { type KernelChannel, openKernelChannel } from './kernel-channel.ts'
 import { createKernelSession } from './kernel-session.ts'
 import { prepareMountPoint, requireFuseDevice } from './mount-point.ts'
+import { watchMounted } from './mounted-folder.ts'
 import { unmountFolder } from './unmount-folder.ts'
-import { watchUnmount } from './watch-unmount.ts'
 
 export interface KernelDriverOptions {
   /** How often to look whether somebody else unmounted while files are open, ms; default 2000. */
@@ -43,43 +43,6 @@ function leaveAtExit(channel: KernelChannel, mountPoint: string): () => void {
   }
   process.once('exit', leave)
   return () => void process.off('exit', leave)
-}
-
-function mounted(channel: KernelChannel, mount: FuseMount, mountPoint: string, watchMs: number, stay: () => void): MountedFolder {
-  let settle: (how: 'unmounted' | 'outside') => void = () => undefined
-  const ended = new Promise<'unmounted' | 'outside'>((resolve) => {
-    settle = resolve
-  })
-  let unmounting: Promise<void> | undefined
-  const finish = async (how: 'unmounted' | 'outside'): Promise<void> => {
-    watch.stop()
-    await mount.close()
-    const enough = new AbortController()
-    await Promise.race([channel.ended, wait(closingMs, undefined, { signal: enough.signal }).catch(() => undefined)])
-    enough.abort()
-    await channel.stop()
-    stay()
-    settle(how)
-  }
-  const finishOutside = (): void => {
-    unmounting ??= finish('outside')
-  }
-  const watch = watchUnmount(mountPoint, watchMs, finishOutside)
-  void channel.ended.then(finishOutside)
-  return {
-    mountPoint,
-    ended,
-    unmount() {
-      unmounting ??= unmountFolder(mountPoint).then(
-        () => finish('unmounted'),
-        (error: unknown) => {
-          unmounting = undefined
-          throw error
-        },
-      )
-      return unmounting
-    },
-  }
 }
 
 /**
@@ -126,7 +89,15 @@ export function createKernelDriver({ watchMs = 2000, startMs = 10_000 }: KernelD
         stay()
         throw error
       }
-      return mounted(channel, mount, mountPoint, watchMs, stay)
+      const finish = async (): Promise<void> => {
+        await mount.close()
+        const enough = new AbortController()
+        await Promise.race([channel.ended, wait(closingMs, undefined, { signal: enough.signal }).catch(() => undefined)])
+        enough.abort()
+        await channel.stop()
+        stay()
+      }
+      return watchMounted({ mountPoint, watchMs, letGo: channel.ended, finish })
     },
   }
 }

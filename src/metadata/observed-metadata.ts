@@ -1,3 +1,4 @@
+import { createTimedCalls } from '../core/timed-calls.ts'
 import type { MetadataService } from './metadata-service.ts'
 
 /** One call to a catalogue. */
@@ -14,31 +15,16 @@ export function observeMetadata(
   onCall: (call: CatalogueCall) => void,
   now: () => number = () => performance.now(),
 ): MetadataService {
-  const one = async <T>(operation: CatalogueCall['operation'], call: () => Promise<T>): Promise<T> => {
-    const started = now()
-    let failed = true
-    try {
-      const result = await call()
-      failed = false
-      return result
-    } finally {
-      onCall({ operation, durationMs: now() - started, failed })
-    }
-  }
+  const timed = createTimedCalls(now)
+  const one = <T>(operation: CatalogueCall['operation'], call: () => Promise<T>): Promise<T> =>
+    timed.one(call, (time) => onCall({ operation, ...time }))
   return {
     entity: (objectId, options) => one('entity', () => metadata.entity(objectId, options)),
-    async *entities(filter, options) {
-      const started = now()
-      let failed = false
-      try {
-        yield* metadata.entities(filter, options)
-      } catch (error) {
-        failed = true
-        throw error
-      } finally {
-        onCall({ operation: 'entities', durationMs: now() - started, failed })
-      }
-    },
+    entities: (filter, options) =>
+      timed.many(
+        () => metadata.entities(filter, options),
+        (time) => onCall({ operation: 'entities', ...time }),
+      ),
     analysisState: (entity, options) => one('analysisState', () => metadata.analysisState(entity, options)),
     file: (entity, options) => one('file', () => metadata.file(entity, options)),
   }

@@ -1,3 +1,4 @@
+import { createTimedCalls } from '../core/timed-calls.ts'
 import type { StorageBackend } from './storage-backend.ts'
 
 /** One call to a store. */
@@ -18,29 +19,11 @@ export function observeBackend(
   onCall: (call: StoreCall) => void,
   now: () => number = () => performance.now(),
 ): StorageBackend {
-  const one = async <T>(operation: Operation, call: () => Promise<T>, more: Pick<StoreCall, 'presigned'> = {}): Promise<T> => {
-    const started = now()
-    let failed = true
-    try {
-      const result = await call()
-      failed = false
-      return result
-    } finally {
-      onCall({ operation, ...more, durationMs: now() - started, failed })
-    }
-  }
-  async function* many<T>(operation: Operation, call: () => AsyncIterable<T>): AsyncGenerator<T> {
-    const started = now()
-    let failed = false
-    try {
-      yield* call()
-    } catch (error) {
-      failed = true
-      throw error
-    } finally {
-      onCall({ operation, durationMs: now() - started, failed })
-    }
-  }
+  const timed = createTimedCalls(now)
+  const one = <T>(operation: Operation, call: () => Promise<T>, more: Pick<StoreCall, 'presigned'> = {}): Promise<T> =>
+    timed.one(call, (time) => onCall({ operation, ...more, ...time }))
+  const many = <T>(operation: Operation, call: () => AsyncIterable<T>): AsyncGenerator<T> =>
+    timed.many(call, (time) => onCall({ operation, ...time }))
   const { presignObjectWrite, listMultiparts } = backend
   return {
     name: backend.name,

@@ -6,6 +6,7 @@ import { parseAzureBlockId } from '../../src/core/azure-block-id.ts'
 import { type AzureWorld, createAzureWorld } from './support/azure-world.ts'
 import { compatSuite } from './support/compat-suite.ts'
 import { expectRun } from './support/expect-run.ts'
+import { isStored, registerOne, uploadArgs } from './support/upload-steps.ts'
 import { md5Of, type Registered, type World } from './support/world.ts'
 
 const mib = 1024 ** 2
@@ -19,22 +20,7 @@ function azureOf(): AzureWorld {
 
 async function make(): Promise<World> {
   azure = await createAzureWorld()
-  // The object of the proxy's getters stays the same; only close is more.
   return azure
-}
-
-function uploadArgs(file: Registered): string[] {
-  return ['upload', '--file', file.path, '--object-id', file.objectId, '--md5', file.md5]
-}
-
-async function registerOne(world: World, name: string, size: number): Promise<Registered> {
-  const [file] = await world.register('TEST-CA', [world.makeFile(name, size)])
-  if (file === undefined) throw new Error(`${name} was not registered`)
-  return file
-}
-
-async function isStored(world: World, objectId: string): Promise<string> {
-  return await (await world.get(`/upload/${objectId}`)).text()
 }
 
 async function publish(world: World, file: Registered): Promise<void> {

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { compatSuite } from './support/compat-suite.ts'
 import { expectRun } from './support/expect-run.ts'
+import { isStored, registerOne, uploadArgs } from './support/upload-steps.ts'
 import { md5Of, type Registered, type World } from './support/world.ts'
 
 const partSize = 20 * 1024 * 1024
@@ -10,20 +11,6 @@ const unknownId = '11111111-2070-5761-9dad-a0efeed5315a'
 const isPartPut = (method: string, url: string): boolean => method === 'PUT' && url.startsWith('/store/')
 const isPartReceipt = ({ method, url, status }: { method: string; url: string; status: number }): boolean =>
   method === 'POST' && /\/upload\/[^/]+\/parts\?/.test(url) && status === 200
-
-function uploadArgs(file: Registered): string[] {
-  return ['upload', '--file', file.path, '--object-id', file.objectId, '--md5', file.md5]
-}
-
-async function registerOne(world: World, name: string, size: number): Promise<Registered> {
-  const [file] = await world.register('TEST-CA', [world.makeFile(name, size)])
-  if (file === undefined) throw new Error(`${name} was not registered`)
-  return file
-}
-
-async function isStored(world: World, objectId: string): Promise<string> {
-  return await (await world.get(`/upload/${objectId}`)).text()
-}
 
 function putsSeen(world: World): number {
   return world.proxy.exchanges.filter(({ method, url }) => isPartPut(method, url)).length

@@ -1,22 +1,17 @@
-import { isScoreError, type ProblemCode, ScoreError } from '../../core/errors.ts'
+import { isScoreError, ScoreError } from '../../core/errors.ts'
 import { redactText } from '../../core/redact.ts'
 import { isCertificateError, networkError } from '../../http/network-error.ts'
 import { parseRetryAfter } from '../../http/retry-after.ts'
+import { field, hasConnectionCode, problemOf, type StoreRule, type StoreSubject, text } from '../sdk-error.ts'
 
 /** What the driver was about when the store refused. */
 export interface AzureErrorContext {
   /** `read data/x`: completes "the Azure store at … did not …". */
   readonly doing: string
   /** What a 404 says is missing. */
-  readonly subject: 'object' | 'upload' | 'bucket'
+  readonly subject: StoreSubject
   readonly endpoint: string
   readonly now: () => number
-}
-
-interface Rule {
-  readonly problem: ProblemCode | 'missing'
-  /** The way out. */
-  readonly hint?: string
 }
 
 const containerHint = 'create the container or correct its name in the configuration'
@@ -27,7 +22,7 @@ const roleHint = 'give the identity the roles Storage Blob Data Contributor and 
  * Error codes of Azure and Azurite. What is not here goes by its HTTP status.
  * Source: "Blob Storage error codes" and "Common REST API error codes" of the Azure documentation; backends.md 3.5.
  */
-const rules: Readonly<Record<string, Rule>> = {
+const rules: Readonly<Record<string, StoreRule>> = {
   BlobNotFound: { problem: 'missing' },
   ResourceNotFound: { problem: 'missing' },
   ContainerNotFound: { problem: 'invalid-configuration', hint: containerHint },
@@ -75,7 +70,7 @@ const rules: Readonly<Record<string, Rule>> = {
   UnsupportedHttpVerb: { problem: 'store-protocol' },
 }
 
-function byStatus(status: number, code: string): Rule {
+function byStatus(status: number, code: string): StoreRule {
   // A 404 with a name that is not known here may be about anything: taking it for a missing object would hide it.
   if (status === 404) return code === '' ? { problem: 'missing' } : { problem: 'internal' }
   if (status === 401 || status === 403) return { problem: 'access-denied', hint: keyHint }
@@ -85,16 +80,6 @@ function byStatus(status: number, code: string): Rule {
   if (status >= 200 && status < 400)
     return { problem: 'store-protocol', hint: 'the answer is none of Azure; a proxy may stand between, or the endpoint is wrong' }
   return { problem: 'internal' }
-}
-
-const missing = { object: 'object-not-found', upload: 'upload-not-found', bucket: 'invalid-configuration' } as const
-
-function field(value: unknown, ...path: readonly string[]): unknown {
-  return path.reduce<unknown>((at, name) => (typeof at === 'object' && at !== null ? Reflect.get(at, name) : undefined), value)
-}
-
-function text(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined
 }
 
 function headerOf(error: Error, name: string): string | undefined {
@@ -120,7 +105,7 @@ function describe(error: Error, code: string, status: number, hint: string | und
 /** Node's and the SDK's words for a connection that did not last. */
 function isConnectionFailure(error: Error): boolean {
   if (error.name === 'AbortError' || error.message === 'aborted') return true
-  return /^(E(?!RR_)|HPE_|ERR_STREAM_PREMATURE_CLOSE|ERR_SSL|ERR_TLS|REQUEST_SEND_ERROR)/.test(text(field(error, 'code')) ?? '')
+  return hasConnectionCode(error) || (text(field(error, 'code'))?.startsWith('REQUEST_SEND_ERROR') ?? false)
 }
 
 /** A failure of the SDK as what it means to the service, with the cause attached. */
@@ -141,10 +126,9 @@ export function mapAzureError(error: unknown, context: AzureErrorContext): Score
   }
   const code = codeOf(error)
   const found = rules[code] ?? byStatus(status, code)
-  const rule = found.problem === 'missing' && context.subject === 'bucket' ? (rules['ContainerNotFound'] as Rule) : found
-  const problem = rule.problem === 'missing' ? missing[context.subject] : rule.problem
+  const rule = found.problem === 'missing' && context.subject === 'bucket' ? (rules['ContainerNotFound'] as StoreRule) : found
   const seconds = parseRetryAfter(headerOf(error, 'retry-after') ?? null, context.now())
-  return new ScoreError(problem, describe(error, code, status, rule.hint, context), {
+  return new ScoreError(problemOf(rule, context.subject), describe(error, code, status, rule.hint, context), {
     cause: error,
     ...(seconds === undefined ? {} : { retryAfterSeconds: seconds }),
   })

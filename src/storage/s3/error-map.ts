@@ -1,22 +1,17 @@
-import { isScoreError, type ProblemCode, ScoreError } from '../../core/errors.ts'
+import { isScoreError, ScoreError } from '../../core/errors.ts'
 import { redactText } from '../../core/redact.ts'
 import { isCertificateError, networkError } from '../../http/network-error.ts'
 import { parseRetryAfter } from '../../http/retry-after.ts'
+import { field, hasConnectionCode, problemOf, type StoreRule, type StoreSubject, text } from '../sdk-error.ts'
 
 /** What the driver was about when the store refused. */
 export interface S3ErrorContext {
   /** `read score.data/data/x`: completes "the S3 store at … did not …". */
   readonly doing: string
   /** What a 404 says is missing, and a 412 says is there. */
-  readonly subject: 'object' | 'upload' | 'bucket'
+  readonly subject: StoreSubject
   readonly endpoint?: string
   readonly now: () => number
-}
-
-interface Rule {
-  readonly problem: ProblemCode | 'missing'
-  /** The way out. */
-  readonly hint?: string
 }
 
 const credentialHint = 'check the access key and secret that this server signs with'
@@ -26,7 +21,7 @@ const bucketHint = 'create the bucket or correct its name in the configuration'
  * Error codes of AWS, Ceph RGW, MinIO, Swift and versitygw. What is not here goes by its HTTP status.
  * Source: AWS S3 API reference, "List of error codes"; backends.md 5 and 8.1.
  */
-const rules: Readonly<Record<string, Rule>> = {
+const rules: Readonly<Record<string, StoreRule>> = {
   NoSuchKey: { problem: 'missing' },
   NotFound: { problem: 'missing' },
   NoSuchVersion: { problem: 'missing' },
@@ -104,20 +99,18 @@ const rules: Readonly<Record<string, Rule>> = {
 /** The SDK's words for an answer without a body, such as every answer to HEAD. */
 const unnamed = /^(Unknown|UnknownError|\d*)$/
 
-function byStatus(status: number, code: string): Rule {
+function byStatus(status: number, code: string): StoreRule {
   // A 404 with a name that is not known here may be about anything: taking it for a missing object would hide it.
   if (status === 404) return unnamed.test(code) ? { problem: 'missing' } : { problem: 'internal' }
-  if (status === 401 || status === 403) return rules['AccessDenied'] as Rule
+  if (status === 401 || status === 403) return rules['AccessDenied'] as StoreRule
   if (status === 412) return { problem: 'object-exists' }
   if (status === 416) return { problem: 'invalid-range' }
   if (status === 408 || status === 425 || status === 429 || (status >= 500 && status !== 501 && status !== 505))
     return { problem: 'unavailable' }
-  if (status >= 300 && status < 400) return rules['PermanentRedirect'] as Rule
+  if (status >= 300 && status < 400) return rules['PermanentRedirect'] as StoreRule
   if (status >= 200 && status < 300) return { problem: 'store-protocol', hint: 'the answer is none of S3; a proxy may stand between' }
   return { problem: 'internal' }
 }
-
-const missing = { object: 'object-not-found', upload: 'upload-not-found', bucket: 'invalid-configuration' } as const
 
 /** What an error of the SDK says, each part where it is there. */
 interface Answer {
@@ -127,14 +120,6 @@ interface Answer {
   readonly region?: string
   readonly retryAfter?: string
   readonly requestId?: string
-}
-
-function field(value: unknown, ...path: readonly string[]): unknown {
-  return path.reduce<unknown>((at, name) => (typeof at === 'object' && at !== null ? Reflect.get(at, name) : undefined), value)
-}
-
-function text(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined
 }
 
 function readAnswer(error: Error): Answer {
@@ -161,14 +146,9 @@ function describe(answer: Answer, hint: string | undefined, context: S3ErrorCont
   return `${where} did not ${context.doing} (${facts.join(', ')})${said}${wayOut.length === 0 ? '' : `; ${wayOut.join('; ')}`}`
 }
 
-function problemOf(rule: Rule, context: S3ErrorContext): ProblemCode {
-  return rule.problem === 'missing' ? missing[context.subject] : rule.problem
-}
-
 /** Node's and the SDK's words for a connection that did not last. */
 function isConnectionFailure(error: Error): boolean {
-  if (error.name === 'TimeoutError' || error.name === 'AggregateError' || error.message === 'aborted') return true
-  return /^(E(?!RR_)|HPE_|ERR_STREAM_PREMATURE_CLOSE|ERR_SSL|ERR_TLS)/.test(text(field(error, 'code')) ?? '')
+  return error.name === 'TimeoutError' || error.name === 'AggregateError' || error.message === 'aborted' || hasConnectionCode(error)
 }
 
 /** A failure of the SDK as what it means to the service, with the cause attached. */
@@ -184,9 +164,9 @@ export function mapS3Error(error: unknown, context: S3ErrorContext): ScoreError 
       return new ScoreError('invalid-configuration', 'the S3 store needs a region: set it, or AWS_REGION', { cause: error })
   }
   const found = rules[answer.code] ?? byStatus(answer.status ?? 0, answer.code)
-  const rule = found.problem === 'missing' && context.subject === 'bucket' ? (rules['NoSuchBucket'] as Rule) : found
+  const rule = found.problem === 'missing' && context.subject === 'bucket' ? (rules['NoSuchBucket'] as StoreRule) : found
   const seconds = parseRetryAfter(answer.retryAfter ?? null, context.now())
-  return new ScoreError(problemOf(rule, context), describe(answer, rule.hint, context), {
+  return new ScoreError(problemOf(rule, context.subject), describe(answer, rule.hint, context), {
     cause: error,
     ...(seconds === undefined ? {} : { retryAfterSeconds: seconds }),
   })

@@ -6,7 +6,7 @@ import { mountedAt } from '../../../adapters/fuse/mount-table.ts'
 import { md5OfFile, until } from '../../adapters/cli/cli-world.ts'
 import { suite } from '../../support/suite.ts'
 import { inside, run } from './daemon.ts'
-import { createMountWorld, jsonLines, type MountWorld, type Uploaded } from './mount-world.ts'
+import { jsonLines, type MountWorld, onMountWorld, type Uploaded } from './mount-world.ts'
 import { whyNoMounts } from './why-no-mounts.ts'
 
 const missing = whyNoMounts()
@@ -18,15 +18,10 @@ function isGone(pid: number): boolean {
 }
 
 suite('score mount', (plain) => {
-  const test = missing === undefined ? plain : (name: string) => plain.skip(name, missing)
   let world: MountWorld
-  if (missing === undefined) {
-    plain.before(async () => {
-      world = await createMountWorld()
-    })
-    plain.afterEach(() => world.cleanUp())
-    plain.after(() => world.close())
-  }
+  const test = onMountWorld(plain, missing, (made) => {
+    world = made
+  })
 
   test('in front: ready, readable, told of by --status, and unmounted by SIGINT with exit code 0', async () => {
     const point = world.pointOf('front')

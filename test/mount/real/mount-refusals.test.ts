@@ -5,21 +5,16 @@ import { mountedAt } from '../../../adapters/fuse/mount-table.ts'
 import { md5OfFile } from '../../adapters/cli/cli-world.ts'
 import { suite } from '../../support/suite.ts'
 import { run } from './daemon.ts'
-import { createMountWorld, jsonLines, type MountWorld } from './mount-world.ts'
+import { jsonLines, type MountWorld, onMountWorld } from './mount-world.ts'
 import { whyNoMounts } from './why-no-mounts.ts'
 
 const missing = whyNoMounts()
 
 suite('score mount, refused and in other words', (plain) => {
-  const test = missing === undefined ? plain : (name: string) => plain.skip(name, missing)
   let world: MountWorld
-  if (missing === undefined) {
-    plain.before(async () => {
-      world = await createMountWorld()
-    })
-    plain.afterEach(() => world.cleanUp())
-    plain.after(() => world.close())
-  }
+  const test = onMountWorld(plain, missing, (made) => {
+    world = made
+  })
 
   const failures: readonly (readonly [what: string, args: (point: string) => readonly string[], code: number, says: RegExp])[] = [
     ['a server that is not there', () => ['--storage-url', 'http://127.0.0.1:9', '--verify-connection', 'false'], 7, /127\.0\.0\.1:9/],

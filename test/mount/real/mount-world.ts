@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, rmdirSync } from 'node:fs'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { type CliWorld, createCliWorld, type Ended, type Started, until } from '../../adapters/cli/cli-world.ts'
+import type { SuiteApi } from '../../support/suite.ts'
 
 export interface Uploaded {
   readonly objectId: string
@@ -78,4 +79,29 @@ export async function createMountWorld(): Promise<MountWorld> {
     },
     close: () => cli.close(),
   }
+}
+
+type MountTest = (name: string, body: () => Promise<void>) => void
+
+/**
+ * Makes a world before a suite's first test, cleans up after each, and closes it at the end.
+ *
+ * @param missing why nothing can be mounted here
+ * @param prepare given the world, before the first test
+ * @returns how to add a test: where something is missing, it is skipped with that reason
+ */
+export function onMountWorld(
+  plain: SuiteApi<Record<string, unknown>>,
+  missing: string | undefined,
+  prepare: (world: MountWorld) => Promise<void> | void,
+): MountTest {
+  if (missing !== undefined) return (name) => plain.skip(name, missing)
+  let world: MountWorld | undefined
+  plain.before(async () => {
+    world = await createMountWorld()
+    await prepare(world)
+  })
+  plain.afterEach(() => world?.cleanUp())
+  plain.after(() => world?.close())
+  return plain
 }

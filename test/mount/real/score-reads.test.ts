@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert'
 import { makeDemoBam } from '../../../examples/demo/make-bam.ts'
 import { suite } from '../../support/suite.ts'
 import { run } from './daemon.ts'
-import { createMountWorld, jsonLines, type MountWorld } from './mount-world.ts'
+import { jsonLines, type MountWorld, onMountWorld } from './mount-world.ts'
 import { whyNoMounts } from './why-no-mounts.ts'
 
 const missing =
@@ -13,43 +13,38 @@ const missing =
 
 /** Reads through `score mount`, our server and its signed URLs, as people do. */
 suite('programs on a mount of a server', (plain) => {
-  const test = missing === undefined ? plain : (name: string) => plain.skip(name, missing)
   let world: MountWorld
-  if (missing === undefined) {
-    plain.before(async () => {
-      world = await createMountWorld()
-      const { folder } = world.cli
-      await makeDemoBam({ path: join(folder, 's.bam'), targetBytes: 3_000_000 })
-      const header = (await run('samtools', ['view', '-H', join(folder, 's.bam')])).stdout
-      const sequences = [...header.matchAll(/^@SQ\tSN:(\S+)\tLN:(\d+)/gm)].map(([, name, length]) => {
-        return `>${name}\n${'ACGTTGCA'.repeat(Math.ceil(Number(length) / 8)).slice(0, Number(length))}\n`
-      })
-      writeFileSync(join(folder, 'ref.fa'), sequences.join(''))
-      for (const args of [
-        ['index', 's.bam'],
-        ['faidx', 'ref.fa'],
-        ['view', '-C', '-T', 'ref.fa', '-o', 's.cram', 's.bam'],
-        ['index', 's.cram'],
-      ]) {
-        const made = spawnSync('samtools', args, { cwd: folder })
-        assert.is(made.status, 0, `${args.join(' ')}: ${made.stderr}`)
-      }
-      const uploaded = await world.cli.run([
-        'upload',
-        '--study',
-        'READS',
-        's.bam',
-        's.bam.bai',
-        's.cram',
-        's.cram.crai',
-        'ref.fa',
-        'ref.fa.fai',
-      ])
-      assert.is(uploaded.code, 0, uploaded.stderr)
+  const test = onMountWorld(plain, missing, async (made) => {
+    world = made
+    const { folder } = world.cli
+    await makeDemoBam({ path: join(folder, 's.bam'), targetBytes: 3_000_000 })
+    const header = (await run('samtools', ['view', '-H', join(folder, 's.bam')])).stdout
+    const sequences = [...header.matchAll(/^@SQ\tSN:(\S+)\tLN:(\d+)/gm)].map(([, name, length]) => {
+      return `>${name}\n${'ACGTTGCA'.repeat(Math.ceil(Number(length) / 8)).slice(0, Number(length))}\n`
     })
-    plain.afterEach(() => world.cleanUp())
-    plain.after(() => world.close())
-  }
+    writeFileSync(join(folder, 'ref.fa'), sequences.join(''))
+    for (const args of [
+      ['index', 's.bam'],
+      ['faidx', 'ref.fa'],
+      ['view', '-C', '-T', 'ref.fa', '-o', 's.cram', 's.bam'],
+      ['index', 's.cram'],
+    ]) {
+      const made = spawnSync('samtools', args, { cwd: folder })
+      assert.is(made.status, 0, `${args.join(' ')}: ${made.stderr}`)
+    }
+    const uploaded = await world.cli.run([
+      'upload',
+      '--study',
+      'READS',
+      's.bam',
+      's.bam.bai',
+      's.cram',
+      's.cram.crai',
+      'ref.fa',
+      'ref.fa.fai',
+    ])
+    assert.is(uploaded.code, 0, uploaded.stderr)
+  })
   const mountReads = async (name: string, ...args: readonly string[]): Promise<string> => {
     const point = world.pointOf(name)
     await world.mounted(point, '--study-id', 'READS', ...args)
