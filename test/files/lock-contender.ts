@@ -3,7 +3,7 @@
  * writes it to `violations`. Arguments: folder, rounds.
  */
 import { readdirSync, readFileSync } from 'node:fs'
-import { appendFile, readFile, rm, writeFile } from 'node:fs/promises'
+import { appendFile, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { acquireLock } from '../../src/files/lock-file.ts'
@@ -31,7 +31,9 @@ for (let round = 0; round < Number(rounds) && process.ppid === parent; round++) 
   process.stdout.write('inside\n')
   await sleep(1)
   await lock.assertHeld()
-  await writeFile(join(folder, 'counter'), String(count + 1))
+  // Killed between emptying the file and writing it, a process would lose every count before it, lock or no lock.
+  await writeFile(join(folder, 'counter.next'), String(count + 1))
+  await rename(join(folder, 'counter.next'), join(folder, 'counter'))
   await rm(inside)
   await lock.release()
 }
