@@ -4,8 +4,8 @@ import type { StorageBackend } from './storage-backend.ts'
 /** One call to a store. */
 export interface StoreCall {
   readonly operation: Exclude<keyof StorageBackend, 'name' | 'listsAllParts'>
-  /** Of `presign`: what the URL is for. */
-  readonly presigned?: 'get' | 'put-part'
+  /** Of `presign` and `presignObjectWrite`: what the URL is for. */
+  readonly presigned?: 'get' | 'put-part' | 'put-object'
   /** Of a stream or a list: until its end, or until its reader had enough. */
   readonly durationMs: number
   readonly failed: boolean
@@ -36,7 +36,10 @@ export function observeBackend(
     listFolders: (prefix, options) => many('listFolders', () => backend.listFolders(prefix, options)),
     presign: (request) => one('presign', () => backend.presign(request), { presigned: request.action }),
     ...(presignObjectWrite
-      ? { presignObjectWrite: (address, life) => one('presignObjectWrite', () => presignObjectWrite(address, life)) }
+      ? {
+          presignObjectWrite: (address, life) =>
+            one('presignObjectWrite', () => presignObjectWrite(address, life), { presigned: 'put-object' }),
+        }
       : {}),
     createMultipart: (address, options) => one('createMultipart', () => backend.createMultipart(address, options)),
     listParts: (multipart, options) => many('listParts', () => backend.listParts(multipart, options)),
