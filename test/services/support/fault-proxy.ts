@@ -11,6 +11,7 @@ export type S3Operation =
   | 'GetObject'
   | 'PutObject'
   | 'DeleteObject'
+  | 'DeleteObjects'
   | 'ListObjects'
   | 'CreateMultipartUpload'
   | 'UploadPart'
@@ -31,6 +32,7 @@ export function operationOf(method: string, target: string): S3Operation {
     }
     return operations[method] ?? 'other'
   }
+  if (method === 'POST' && searchParams.has('delete')) return 'DeleteObjects'
   if (searchParams.has('list-type')) return 'ListObjects'
   if (!/^\/[^/]+\/./.test(pathname)) return 'other'
   const operations: Readonly<Record<string, S3Operation>> = {
@@ -57,6 +59,12 @@ export type ProxyFault =
   | { readonly kind: 'answer'; readonly status: number; readonly body?: string; readonly headers?: OutgoingHttpHeaders }
   /** The store's answer with another ETag, or none. */
   | { readonly kind: 'etag'; readonly value?: string }
+  /** The store's answer with another status, and with headers changed; an empty one is left out. */
+  | { readonly kind: 'head'; readonly status?: number; readonly headers?: Readonly<Record<string, string>> }
+  /** The store is asked for another range, first byte and last. */
+  | { readonly kind: 'other-range'; readonly of: (first: number, last: number) => readonly [first: number, last: number] }
+  /** Behind so many bytes of the answer's body no more comes, or a byte from time to time. */
+  | { readonly kind: 'drip'; readonly afterBytes: number; readonly everyMs?: number }
   /** No answer, ever. */
   | { readonly kind: 'silence' }
   /** The answer begins, and goes on with a byte from time to time, for ever. */
@@ -69,6 +77,8 @@ export interface FaultRule {
   readonly fault: ProxyFault
   /** How many requests it hits; default 1. */
   readonly times?: number
+  /** How many go by before; default 0. */
+  readonly after?: number
 }
 
 /** A proxy before a store: passes everything on unchanged but for what the rules say. */
@@ -102,6 +112,25 @@ function meter(bytes: number, then: () => void): Transform {
   })
 }
 
+/** Lets so many bytes pass, and then one from time to time, or none. */
+function dripper(bytes: number, everyMs: number | undefined): Transform {
+  let left = bytes
+  return new Transform({
+    async transform(chunk: Buffer, _encoding, done) {
+      const passing = chunk.subarray(0, left)
+      left -= passing.length
+      if (passing.length > 0) this.push(passing)
+      if (passing.length === chunk.length) return done()
+      // Without a next chunk nothing more comes; whoever hangs up ends it.
+      for (const byte of everyMs === undefined ? [] : chunk.subarray(passing.length)) {
+        await wait(everyMs, undefined, { ref: false })
+        if (this.destroyed) return
+        this.push(Uint8Array.of(byte))
+      }
+    },
+  })
+}
+
 interface Turn {
   readonly incoming: IncomingMessage
   readonly response: ServerResponse
@@ -121,11 +150,38 @@ function headersOf(message: IncomingMessage): OutgoingHttpHeaders {
   return headers
 }
 
+/** The headers of a request, with another range where the fault says so. */
+function askedHeaders(incoming: IncomingMessage, fault: ProxyFault | undefined): OutgoingHttpHeaders {
+  const headers = headersOf(incoming)
+  if (fault?.kind !== 'other-range') return headers
+  const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(incoming.headers.range ?? '') ?? []
+  const [from, to] = fault.of(Number(first), Number(last))
+  for (const name of Object.keys(headers)) if (/^range$/i.test(name)) delete headers[name]
+  return { ...headers, range: `bytes=${from}-${to}` }
+}
+
+/** The headers of an answer, as the fault has them. */
+function givenHeaders(answer: IncomingMessage, fault: ProxyFault | undefined): OutgoingHttpHeaders {
+  const given = headersOf(answer)
+  const changes: Readonly<Record<string, string>> =
+    fault?.kind === 'etag' ? { etag: fault.value ?? '' } : fault?.kind === 'head' ? (fault.headers ?? {}) : {}
+  for (const [name, value] of Object.entries(changes)) {
+    for (const old of Object.keys(given)) if (old.toLowerCase() === name) delete given[old]
+    if (value !== '') given[name] = value
+  }
+  return given
+}
+
+function bodyThrough(fault: ProxyFault | undefined, cut: () => void): Transform | undefined {
+  if (fault?.kind === 'cut-answer') return meter(fault.afterBytes, cut)
+  return fault?.kind === 'drip' ? dripper(fault.afterBytes, fault.everyMs) : undefined
+}
+
 function pass(turn: Turn, fault: ProxyFault | undefined): void {
   const { incoming, response, target, agent } = turn
   const { method = 'GET', url: path = '/' } = incoming
   const cut = (): void => void incoming.socket.resetAndDestroy()
-  const headers = headersOf(incoming)
+  const headers = askedHeaders(incoming, fault)
   const upstream = request({ agent, host: target.hostname, port: target.port, method, path, headers, setHost: false })
   upstream.on('error', cut)
   upstream.on('response', (answer) => {
@@ -134,14 +190,12 @@ function pass(turn: Turn, fault: ProxyFault | undefined): void {
       answer.on('end', cut)
       return
     }
-    const given = headersOf(answer)
-    if (fault?.kind === 'etag') {
-      for (const name of Object.keys(given)) if (/^etag$/i.test(name)) delete given[name]
-      if (fault.value !== undefined) given['etag'] = fault.value
-    }
     answer.on('error', cut)
-    response.writeHead(answer.statusCode ?? 502, given)
-    if (fault?.kind === 'cut-answer') answer.pipe(meter(fault.afterBytes, cut)).pipe(response)
+    const status = fault?.kind === 'head' ? fault.status : undefined
+    response.writeHead(status ?? answer.statusCode ?? 502, givenHeaders(answer, fault))
+    const through = bodyThrough(fault, cut)
+    if (through) response.on('close', () => through.destroy())
+    if (through) answer.pipe(through).pipe(response)
     else answer.pipe(response)
   })
   const abandoned = (): void => void upstream.destroy()
@@ -200,14 +254,16 @@ export async function startFaultProxy(store: string): Promise<FaultProxy> {
   const agent = new Agent({ keepAlive: true })
   const counted = new Map<S3Operation, number>()
   const sockets = new Set<Socket>()
-  let rules: { readonly rule: FaultRule; left: number }[] = []
+  let rules: { readonly rule: FaultRule; left: number; before: number }[] = []
 
   const server = createServer({ keepAliveTimeout: 60_000 }, (incoming, response) => {
     const { method = 'GET', url = '/' } = incoming
     const operation = operationOf(method, url)
     counted.set(operation, (counted.get(operation) ?? 0) + 1)
-    const hit = rules.find(({ rule, left }) => left > 0 && rule.operation === operation && url.includes(rule.path ?? ''))
+    const found = rules.find(({ rule, left }) => left > 0 && rule.operation === operation && url.includes(rule.path ?? ''))
+    const hit = found !== undefined && found.before === 0 ? found : undefined
     if (hit) hit.left--
+    else if (found) found.before--
     handle({ incoming, response, target, agent }, hit?.rule.fault).catch(() => incoming.socket.destroy())
   })
   server.on('checkContinue', (incoming: IncomingMessage, response: ServerResponse) => {
@@ -236,7 +292,7 @@ export async function startFaultProxy(store: string): Promise<FaultProxy> {
   return {
     url: `http://127.0.0.1:${port}`,
     script(...wanted) {
-      rules = wanted.map((rule) => ({ rule, left: rule.times ?? 1 }))
+      rules = wanted.map((rule) => ({ rule, left: rule.times ?? 1, before: rule.after ?? 0 }))
     },
     get pending() {
       return rules.reduce((sum, { left }) => sum + left, 0)
