@@ -8,6 +8,7 @@ import { suite } from './suite.ts'
 
 const support = pathToFileURL(join(import.meta.dirname, 'suite.ts')).href
 const uvu = import.meta.resolve('uvu')
+const assertions = import.meta.resolve('uvu/assert')
 
 interface Planted {
   /** What would pass silently without the guard, or must be told apart from it. */
@@ -16,6 +17,8 @@ interface Planted {
   readonly line: RegExp
   readonly failures?: readonly RegExp[]
 }
+
+const mustBeKilled = (name: string): boolean => name === 'hangs' || name === 'keeps-running'
 
 const inSuite = (name: string, body: string): string => `suite('${name}', (test) => {\n${body}\n})`
 
@@ -26,6 +29,18 @@ const planted: readonly Planted[] = [
     source: inSuite('s', `test('a', () => { throw new Error('one is not two') }); test('b', () => {})`),
     line: /^FAIL fails\.test\.ts {2}1 passed, 1 failed {2}/,
     failures: [/s › a: one is not two/],
+  },
+  {
+    name: 'compares',
+    source: `import * as assert from '${assertions}'\n${inSuite('s', `test('a', () => { assert.equal({ a: 1, b: 2 }, { a: 1, b: 3 }) })`)}`,
+    line: /^FAIL compares\.test\.ts {2}0 passed, 1 failed/,
+    failures: [/s › a: Expected values to be deeply equal:/],
+  },
+  {
+    name: 'throws-at-once',
+    source: 'throw new Error("not in a test")',
+    line: /^FAIL throws-at-once/,
+    failures: [/no suite reported/],
   },
   {
     name: 'before-throws',
@@ -88,13 +103,13 @@ const planted: readonly Planted[] = [
     name: 'keeps-running',
     source: inSuite('s', `test('a', () => { setInterval(() => {}, 1000) })`),
     line: /^FAIL keeps-running\.test\.ts {2}1 passed, 1 failed/,
-    failures: [/killed: still running 1 s after its last test/],
+    failures: [/killed: still running 5 s after its last test/],
   },
   {
     name: 'hangs',
     source: inSuite('s', `test('a', () => new Promise(() => { setInterval(() => {}, 1000) }))`),
     line: /^FAIL hangs/,
-    failures: [/s › a: did not end/, /killed: took longer than 8 s/],
+    failures: [/s › a: did not end/, /killed: took longer than 20 s/],
   },
   {
     name: 'leaves-a-child',
@@ -122,7 +137,7 @@ interface Result {
 
 async function run(root: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Result> {
   const child = spawn(process.execPath, ['--import', 'tsx', join(import.meta.dirname, 'run.ts'), '--root', root, ...args], {
-    env: { ...process.env, SCORE_TEST_REQUIRE: '', SCORE_TEST_EXIT_SECONDS: '1', SCORE_TEST_FILE_SECONDS: '120', ...env },
+    env: { ...process.env, SCORE_TEST_REQUIRE: '', ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   let output = ''
@@ -135,25 +150,27 @@ async function run(root: string, args: readonly string[], env: NodeJS.ProcessEnv
 
 suite('test runner', (test) => {
   const root = mkdtempSync(join(tmpdir(), 'score-run-test-'))
-  // What hangs has a folder of its own: its short limit must not end the others on a busy machine.
-  const hanging = mkdtempSync(join(tmpdir(), 'score-run-test-'))
+  // What must be killed has a folder of its own: its short limits must not end the others on a busy machine.
+  const lasting = mkdtempSync(join(tmpdir(), 'score-run-test-'))
+  const limits = { SCORE_TEST_FILE_SECONDS: '20', SCORE_TEST_EXIT_SECONDS: '5' }
   let all: Result
-  let hung: Result
+  let killed: Result
   const write = (name: string, source: string, folder = root): void => {
     writeFileSync(join(folder, `${name}.test.ts`), `import { suite } from '${support}'\n${source}\n`)
   }
   test.before(async () => {
-    for (const { name, source } of planted) write(name, source, name === 'hangs' ? hanging : root)
+    for (const { name, source } of planted) write(name, source, mustBeKilled(name) ? lasting : root)
+    const kills = run(lasting, [], limits)
     all = await run(root, ['--jobs', '4'])
-    hung = await run(hanging, [], { SCORE_TEST_FILE_SECONDS: '8' })
+    killed = await kills
   })
   test.after(() => {
-    for (const folder of [root, hanging]) rmSync(folder, { recursive: true })
+    for (const folder of [root, lasting]) rmSync(folder, { recursive: true })
   })
 
   for (const { name, line, failures = [] } of planted) {
     test(`a file that ${name.replaceAll('-', ' ')}`, () => {
-      const { lines } = name === 'hangs' ? hung : all
+      const { lines } = mustBeKilled(name) ? killed : all
       assert.is(lines.filter((text) => line.test(text)).length, 1, `${line} in\n${lines.join('\n')}`)
       const told = lines.filter((text) => text.startsWith(`  FAILED ${name}.test.ts: `))
       assert.is(told.length, failures.length, told.join('\n'))
@@ -166,9 +183,18 @@ suite('test runner', (test) => {
   }
 
   test('the last line sums up and the exit code is 1', () => {
-    const failed = planted.reduce((sum, { name, failures = [] }) => sum + (name === 'hangs' ? 0 : failures.length), 0)
+    const failed = planted.reduce((sum, { name, failures = [] }) => sum + (mustBeKilled(name) ? 0 : failures.length), 0)
     assert.match(all.lines.at(-1) ?? '', new RegExp(`^\\d+ passed, ${failed} failed, 1 skipped$`))
     assert.is(all.code, 1)
+  })
+
+  test('the end tells again of every failure: where, which test, what it said, what differs and at which line', () => {
+    const told = all.lines.slice(all.lines.lastIndexOf('Failures:'))
+    const at = told.findIndex((text) => /^ {2}\S*compares\.test\.ts: s › a: Expected values to be deeply equal:$/.test(text))
+    assert.equal(told.slice(at + 1, at + 3), ['      --  "b": 2', '      ++  "b": 3'])
+    assert.match(told[at + 3] ?? '', /^ {6}at .*compares\.test\.ts:/)
+    assert.ok(told.includes('      Error: not in a test'))
+    assert.not(told.some((text) => text.startsWith('ok ')))
   })
 
   test('a passing run exits with 0', async () => {

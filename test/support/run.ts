@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join, relative, resolve, sep } from 'node:path'
 import type { Readable } from 'node:stream'
+import { lastWords, withoutColours } from './failure-detail.ts'
 import type { TestReport } from './suite.ts'
 
 /**
@@ -15,10 +16,15 @@ import type { TestReport } from './suite.ts'
 interface Outcome {
   readonly passed: number
   readonly skipped: readonly Skipped[]
-  /** One line each: a failed test, or what is wrong with the file as a whole. */
-  readonly failures: readonly string[]
+  readonly failures: readonly Failure[]
   readonly output: string
   readonly seconds: number
+}
+
+/** A failed test, or what is wrong with the file as a whole. */
+interface Failure {
+  readonly line: string
+  readonly detail: readonly string[]
 }
 
 interface Skipped {
@@ -34,7 +40,6 @@ interface Limits {
 /** Folders that need more than Node; each has a script of its own. */
 const separate = ['compat/', 'services/', 'mount/real/', 'slow/']
 const running = new Set<ChildProcess>()
-const colours = new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*m`, 'g')
 
 function isSeparate(name: string): boolean {
   return separate.some((folder) => name.startsWith(folder))
@@ -81,9 +86,9 @@ function groupMembers(group: number): string[] {
   })
 }
 
-/** Waits until nothing that the file started is left (tsx's own compiler takes a moment), for at most two seconds. */
+/** Waits until nothing that the file started is left (tsx's own compiler takes a moment), for at most ten seconds. */
 async function survivors(child: ChildProcess): Promise<readonly string[]> {
-  const deadline = Date.now() + 2000
+  const deadline = Date.now() + 10_000
   let members = groupMembers(child.pid ?? 0)
   while (members.length > 0 && Date.now() < deadline) {
     await new Promise((wake) => setTimeout(wake, 20))
@@ -98,12 +103,13 @@ function createLedger() {
   const ended = new Set<string>()
   const counts = new Map<string, number>()
   const skipped: Skipped[] = []
-  const failures: string[] = []
+  const failures: Failure[] = []
   let passed = 0
+  const fail = (line: string, detail: readonly string[] = []): void => void failures.push({ line, detail })
   let current: { readonly suite: string; readonly test: string } | undefined
   const hear = (line: TestReport): void => {
     if (line.kind === 'suite') {
-      if (announced.has(line.suite)) failures.push(`two suites are called "${line.suite}"`)
+      if (announced.has(line.suite)) fail(`two suites are called "${line.suite}"`)
       announced.set(line.suite, line.tests)
       return
     }
@@ -120,18 +126,18 @@ function createLedger() {
     if (line.test !== 'after hooks') counts.set(line.suite, (counts.get(line.suite) ?? 0) + 1)
     if (line.kind === 'pass') passed += 1
     else if (line.kind === 'skip') skipped.push({ title, reason: line.reason })
-    else if (line.kind === 'fail') failures.push(`${title}: ${line.reason.split('\n')[0]}`)
+    else if (line.kind === 'fail') fail(`${title}: ${line.reason}`, line.detail)
   }
   const complete = (): boolean => announced.size > 0 && ended.size === announced.size
-  const close = (): readonly string[] => {
-    if (announced.size === 0) failures.push('no suite reported: is there one, and does it use suite() of test/support?')
+  const close = (): readonly Failure[] => {
+    if (announced.size === 0) fail('no suite reported: is there one, and does it use suite() of test/support?')
     if (current !== undefined) {
-      failures.push(`${current.suite} › ${current.test}: did not end`)
+      fail(`${current.suite} › ${current.test}: did not end`)
       counts.set(current.suite, (counts.get(current.suite) ?? 0) + 1)
     }
     for (const [suite, tests] of announced) {
       const heard = counts.get(suite) ?? 0
-      if (heard !== tests) failures.push(`${suite}: ${tests} tests announced, ${heard} reported`)
+      if (heard !== tests) fail(`${suite}: ${tests} tests announced, ${heard} reported`)
     }
     return failures
   }
@@ -189,15 +195,23 @@ async function runFile(file: string, limits: Limits): Promise<Outcome> {
   killGroup(child)
   await closed
   running.delete(child)
-  const failures = [...ledger.close(), ...trouble]
-  if (status !== '0' && failures.length === 0) failures.push(`all tests passed, but the process ended with ${status}`)
+  const told = withoutColours(Buffer.concat(output).toString('utf8')).trimEnd()
+  const failures = [...ledger.close(), ...trouble.map((line) => ({ line, detail: [] }))]
+  if (status !== '0' && failures.length === 0) failures.push({ line: `all tests passed, but the process ended with ${status}`, detail: [] })
   return {
     passed: ledger.passed(),
     skipped: ledger.skipped,
-    failures,
-    output: Buffer.concat(output).toString('utf8').replace(colours, ''),
+    failures: withLastWords(failures, told),
+    output: told,
     seconds: (Date.now() - started) / 1000,
   }
+}
+
+/** Where no test can say what went wrong, the end of what its file printed may. */
+function withLastWords(failures: readonly Failure[], output: string): readonly Failure[] {
+  const mute = failures.find(({ detail }) => detail.length === 0)
+  const words = lastWords(output)
+  return failures.map((failure) => (failure === mute ? { ...failure, detail: words } : failure))
 }
 
 function print(name: string, outcome: Outcome): void {
@@ -210,7 +224,7 @@ function print(name: string, outcome: Outcome): void {
     const [first, ...others] = skipped.filter((test) => test.reason === reason)
     lines.push(`  SKIP ${first?.title}${others.length > 0 ? ` and ${others.length} more` : ''}: ${reason}`)
   }
-  if (failures.length > 0) lines.push(output.trimEnd(), ...failures.map((failure) => `  FAILED ${name}: ${failure}`))
+  if (failures.length > 0) lines.push(output, ...failures.map(({ line }) => `  FAILED ${name}: ${line}`))
   console.log(lines.join('\n'))
 }
 
@@ -227,18 +241,19 @@ async function main(): Promise<void> {
   const args = process.argv.slice(2)
   const jobs = Number(takeOption(args, '--jobs') ?? availableParallelism())
   const root = resolve(takeOption(args, '--root') ?? join(import.meta.dirname, '..'))
-  const limits = { fileSeconds: seconds('SCORE_TEST_FILE_SECONDS', 240), exitSeconds: seconds('SCORE_TEST_EXIT_SECONDS', 15) }
+  const limits = { fileSeconds: seconds('SCORE_TEST_FILE_SECONDS', 480), exitSeconds: seconds('SCORE_TEST_EXIT_SECONDS', 60) }
   const queue = testFiles(root, args)
   const totals = { passed: 0, failed: 0, skipped: 0 }
   const failed: string[] = []
   const work = async (): Promise<void> => {
     for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
-      const patience = isSeparate(name) ? 4 : 1
+      const patience = isSeparate(name) ? 2 : 1
       const outcome = await runFile(join(root, name), { ...limits, fileSeconds: limits.fileSeconds * patience })
       totals.passed += outcome.passed
       totals.failed += outcome.failures.length
       totals.skipped += outcome.skipped.length
-      failed.push(...outcome.failures.map((failure) => `  ${relative(process.cwd(), join(root, name as string))}: ${failure}`))
+      const path = relative(process.cwd(), join(root, name))
+      for (const { line, detail } of outcome.failures) failed.push(`  ${path}: ${line}`, ...detail.map((text) => `      ${text}`))
       print(name, outcome)
     }
   }

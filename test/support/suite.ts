@@ -1,5 +1,6 @@
 import { writeSync } from 'node:fs'
 import { type Context, suite as uvuSuite } from 'uvu'
+import { failureDetail } from './failure-detail.ts'
 
 type Body<C> = (context: C) => Promise<void> | void
 
@@ -17,7 +18,8 @@ export interface SuiteApi<C> {
 export type TestReport =
   | { readonly kind: 'suite'; readonly suite: string; readonly tests: number }
   | { readonly kind: 'start' | 'pass'; readonly suite: string; readonly test: string }
-  | { readonly kind: 'fail' | 'skip'; readonly suite: string; readonly test: string; readonly reason: string }
+  | { readonly kind: 'skip'; readonly suite: string; readonly test: string; readonly reason: string }
+  | { readonly kind: 'fail'; readonly suite: string; readonly test: string; readonly reason: string; readonly detail: readonly string[] }
   | { readonly kind: 'end'; readonly suite: string }
 
 const reportDescriptor = process.env['SCORE_TEST_REPORT_FD']
@@ -27,6 +29,10 @@ delete process.env['SCORE_TEST_REPORT_FD']
 function report(line: TestReport): void {
   if (reportDescriptor !== undefined) writeSync(Number(reportDescriptor), `${JSON.stringify(line)}\n`)
   else if (line.kind === 'skip') process.stdout.write(`  SKIP ${line.suite} › ${line.test}: ${line.reason}\n`)
+}
+
+function reportFailure(suite: string, test: string, error: Error): void {
+  report({ kind: 'fail', suite, test, reason: error.message.split('\n')[0] ?? '', detail: failureDetail(error) })
 }
 
 function asError(thrown: unknown): Error {
@@ -95,7 +101,7 @@ export function suite<C extends Context = Context>(name: string, define: (test: 
         }
         await runBody(body, hooks, context)
       } catch (thrown) {
-        report({ kind: 'fail', suite: name, test: testName, reason: asError(thrown).message })
+        reportFailure(name, testName, asError(thrown))
         throw asError(thrown)
       }
       report({ kind: 'pass', suite: name, test: testName })
@@ -126,7 +132,7 @@ export function suite<C extends Context = Context>(name: string, define: (test: 
     if (tests === 0) failures.push(new Error(`the suite "${name}" has no tests`))
     const [first] = failures
     if (first !== undefined) {
-      report({ kind: 'fail', suite: name, test: 'after hooks', reason: first.message })
+      reportFailure(name, 'after hooks', first)
       throw first.cause ?? first
     }
     report({ kind: 'end', suite: name })
