@@ -1,12 +1,16 @@
+import { constants } from 'node:os'
 import { ScoreError } from '../../src/index.ts'
 import { errorNumberOf } from './errno.ts'
 
 export interface AnswerOptions {
   /** Second line of defence, behind the mount's own limit: an answer is given within this. */
   readonly answerMs: number
-  /** Told of failures that a program sees as EIO. */
+  /** Told of failures whose cause no program is told: EIO, ESTALE, EACCES and EMFILE. */
   readonly onProblem?: (error: unknown, operation: string, path: string) => void
 }
+
+const { EIO, ESTALE, EACCES, EMFILE } = constants.errno
+const worthTelling: ReadonlySet<number> = new Set([EIO, ESTALE, EACCES, EMFILE])
 
 /** What work may ask of the request that it answers. */
 export interface Question {
@@ -65,7 +69,7 @@ export function createAnswers({ answerMs, onProblem }: AnswerOptions): Answers {
     }
     const fail = (error: unknown): void => {
       const number = errorNumberOf(error)
-      if (number === errorNumberOf(undefined)) tell(error, operation, path)
+      if (worthTelling.has(number)) tell(error, operation, path)
       done(-number)
     }
     const late = (): void => fail(new ScoreError('unavailable', `${operation} of '${path}' was not answered within ${answerMs / 1000} s`))

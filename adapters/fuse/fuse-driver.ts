@@ -11,7 +11,7 @@ export interface MountRequest {
   readonly attributeSeconds?: number
   /** How long the kernel may keep that a name is not there; default 5 s. */
   readonly negativeSeconds?: number
-  /** Told of failures that a program on the mount saw as EIO, with their cause. */
+  /** Told of failures that a program on the mount saw as EIO, ESTALE, EACCES or EMFILE, with their cause. */
   readonly onProblem?: (error: unknown, operation: string, path: string) => void
 }
 

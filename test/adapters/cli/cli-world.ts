@@ -44,6 +44,21 @@ export interface CliWorld {
   close(): Promise<void>
 }
 
+/** A server for a world. */
+export interface CliServer {
+  readonly url: string
+  readonly token: string
+  /** Settings that commands need to find it; none for one that they find by themselves. */
+  readonly named: Readonly<Record<string, string>>
+  close(): Promise<void>
+}
+
+export interface CliServerPlace {
+  /** Where its data lie. */
+  readonly dataDir: string
+  readonly start: CliWorld['start']
+}
+
 const root = join(import.meta.dirname, '..', '..', '..')
 
 /** Bytes that depend on the name alone, none of it repeating. */
@@ -70,14 +85,32 @@ export async function until(what: string, holds: () => boolean): Promise<void> {
   }
 }
 
-export async function createCliWorld(): Promise<CliWorld> {
+/** `score serve`, which commands of the same user find. */
+async function serveAlone({ dataDir, start }: CliServerPlace): Promise<CliServer> {
+  const server = start(['serve', '--data', dataDir, '--port', '0', '--json'])
+  await until(`the server (${server.stderr()})`, () => server.stdout().includes('\n') || server.child.exitCode !== null)
+  const { url } = JSON.parse(server.stdout()) as { readonly url: string }
+  return {
+    url,
+    token: readFileSync(join(dataDir, 'token'), 'utf8').trim(),
+    named: {},
+    async close() {
+      server.child.kill('SIGTERM')
+      await server.ended
+    },
+  }
+}
+
+/** @param serve starts its server; default `score serve` */
+export async function createCliWorld(serve: (place: CliServerPlace) => Promise<CliServer> = serveAlone): Promise<CliWorld> {
+  let needed: Readonly<Record<string, string>> = {}
   const folder = mkdtempSync(join(tmpdir(), 'score-cli-'))
   const home = { HOME: folder, XDG_STATE_HOME: join(folder, 'state'), XDG_CONFIG_HOME: join(folder, 'config') }
   const start: CliWorld['start'] = (args, { program = 'score', env = {} } = {}) => {
     const entry = ['--import', join(root, 'node_modules/tsx/dist/esm/index.mjs'), join(root, `adapters/cli/${program}.ts`)]
     const child = spawn(process.execPath, [...entry, ...args], {
       cwd: folder,
-      env: { PATH: process.env['PATH'] ?? '', ...home, ...env },
+      env: { PATH: process.env['PATH'] ?? '', ...home, ...needed, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     const text = { stdout: '', stderr: '' }
@@ -86,10 +119,9 @@ export async function createCliWorld(): Promise<CliWorld> {
     return { child, ended, stdout: () => text.stdout, stderr: () => text.stderr }
   }
   const dataDir = join(folder, 'data')
-  const server = start(['serve', '--data', 'data', '--port', '0', '--json'])
-  await until(`the server (${server.stderr()})`, () => server.stdout().includes('\n') || server.child.exitCode !== null)
-  const { url } = JSON.parse(server.stdout()) as { readonly url: string }
-  const token = readFileSync(join(dataDir, 'token'), 'utf8').trim()
+  const server = await serve({ dataDir, start })
+  const { url, token } = server
+  needed = server.named
   return {
     folder,
     dataDir,
@@ -102,7 +134,7 @@ export async function createCliWorld(): Promise<CliWorld> {
       const stderr = createSink()
       const code = await runCli(args, {
         program,
-        environment: { ...home, ...env },
+        environment: { ...home, ...needed, ...env },
         cwd: folder,
         stdin: Readable.from([]),
         stdout,
@@ -118,8 +150,7 @@ export async function createCliWorld(): Promise<CliWorld> {
       return path
     },
     async close() {
-      server.child.kill('SIGTERM')
-      await server.ended
+      await server.close()
       rmSync(folder, { recursive: true })
     },
   }

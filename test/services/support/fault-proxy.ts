@@ -87,7 +87,7 @@ export interface FaultProxy {
   readonly url: string
   /** Rules for the requests to come, in place of those before. */
   script(...rules: readonly FaultRule[]): void
-  /** Hits that the rules have not made. */
+  /** Hits that the rules have not made; those of rules without end are not counted. */
   readonly pending: number
   /** Requests so far, by operation. */
   counts(): Readonly<Partial<Record<S3Operation, number>>>
@@ -295,7 +295,7 @@ export async function startFaultProxy(store: string): Promise<FaultProxy> {
       rules = wanted.map((rule) => ({ rule, left: rule.times ?? 1, before: rule.after ?? 0 }))
     },
     get pending() {
-      return rules.reduce((sum, { left }) => sum + left, 0)
+      return rules.reduce((sum, { left }) => sum + (Number.isFinite(left) ? left : 0), 0)
     },
     counts: () => Object.fromEntries(counted),
     down,

@@ -1,0 +1,71 @@
+import { createScoreServer, type RequestEvent } from '../../../adapters/server/index.ts'
+import { createStudyAuthorizer, type EmbeddedScore, openEmbeddedScore, ScoreError } from '../../../src/index.ts'
+import type { CliServer, CliServerPlace } from '../../adapters/cli/cli-world.ts'
+import { type FaultProxy, startFaultProxy } from '../../services/support/fault-proxy.ts'
+
+/** A server in the test's own process, whose bytes flow through a proxy of faults, and whose tokens and URLs can run out. */
+export interface MountSite extends CliServer {
+  /** Before the store; requests of the control plane do not go through it. */
+  readonly proxy: FaultProxy
+  /** Tokens that are good now. */
+  readonly good: Set<string>
+  /** What was asked of the control plane. */
+  readonly asked: RequestEvent[]
+  readonly score: EmbeddedScore
+  /** Lets a week go by at the server: URLs that it signed before are refused. */
+  nextWeek(): void
+}
+
+const week = 7 * 86_400_000
+
+export async function startMountSite({ dataDir }: CliServerPlace): Promise<MountSite> {
+  const token = 'token-of-the-site'
+  const good = new Set([token])
+  const asked: RequestEvent[] = []
+  const proxies: FaultProxy[] = []
+  let later = 0
+  const verifier = {
+    async verify(given: string) {
+      if (good.has(given)) return { subject: 'ada', scopes: new Set(['score.READ', 'score.WRITE', 'song.READ', 'song.WRITE']) }
+      throw new ScoreError('unauthenticated', 'the access token has run out')
+    },
+  }
+  const server = createScoreServer<EmbeddedScore>(
+    async (publicUrl) => {
+      const proxy = await startFaultProxy(publicUrl)
+      proxies.push(proxy)
+      return openEmbeddedScore({
+        dataDir,
+        publicUrl: proxy.url,
+        durable: false,
+        now: () => Date.now() + later,
+        authorizer: ({ metadata }) => createStudyAuthorizer({ verifier, metadata }),
+      })
+    },
+    {
+      port: 0,
+      onRequest(event) {
+        if (event.route !== '/store') asked.push(event)
+      },
+    },
+  )
+  const { url, score } = await server.listen()
+  const proxy = proxies[0] as FaultProxy
+  return {
+    url,
+    token,
+    named: { STORAGE_URL: url, METADATA_URL: url, ACCESSTOKEN: token },
+    proxy,
+    good,
+    asked,
+    score,
+    nextWeek() {
+      later += week
+    },
+    async close() {
+      await proxy.close()
+      await server.close({ deadlineSeconds: 1 })
+      await score.close()
+    },
+  }
+}
