@@ -257,17 +257,23 @@ suite('mount/file-tree', (test) => {
     const many = Array.from({ length: 100_000 }, (_, index): Stored => {
       return { objectId: idOf(index), fileName: `f${index}.bam`, size: index, analysisId: `A${index % 1000}` }
     })
-    const begun = performance.now()
+    // Time of the processor: this machine may have other things to do.
+    const cpuMs = (since: NodeJS.CpuUsage): number => {
+      const { user, system } = process.cpuUsage(since)
+      return (user + system) / 1000
+    }
+    const begun = process.cpuUsage()
     const bundle = await treeOf(many)
     const flat = await treeOf(many, { layout: 'object-id' })
-    const built = performance.now()
+    const builtMs = cpuMs(begun)
+    const built = process.cpuUsage()
     for (let index = 0; index < many.length; index += 1) {
       assert.ok(at(flat, `/${idOf(index)}`) === idOf(index))
       assert.ok(at(bundle, `/A${index % 1000}/f${index}.bam`) === idOf(index))
     }
     assert.is(namesAt(flat, '/').length, 100_000)
-    assert.ok(built - begun < 10_000, `built in ${built - begun} ms`)
+    assert.ok(builtMs < 10_000, `built in ${builtMs} ms`)
     // 200,000 look-ups; a walk over a folder of 100,000 for each would take minutes.
-    assert.ok(performance.now() - built < 5000, `found in ${performance.now() - built} ms`)
+    assert.ok(cpuMs(built) < 5000, `found in ${cpuMs(built)} ms`)
   })
 })
