@@ -158,12 +158,12 @@ suite('disk cache', (test) => {
     const bytes = bytesOf(16 * MiB)
     for (let index = 0; index < 6; index += 1) {
       await poured(cache.over(storeOf(bytes), `00000000-0000-4000-8000-00000000000${index}`), whole(bytes))
-      for (let turn = 0; turn < 2000 && cache.statistics().writtenBytes < (index + 1) * MiB; turn += 1) await new Promise(setImmediate)
+      while (cache.statistics().writtenBytes < (index + 1) * MiB) await new Promise(setImmediate)
     }
     await cache.close()
     const stored = files().reduce((sum, path) => sum + statSync(path).blocks * 512, 0)
     assert.ok(stored <= 64 * MiB, `${stored}`)
-    assert.ok(stored > 8 * MiB, `${stored}`)
+    assert.ok(stored > 4 * MiB, `${stored}`)
   })
 
   test('a disk that refuses is no error for who reads, and is told', async () => {

@@ -116,7 +116,7 @@ suite<{ folder: string; path: string }>('files/lock-file', (test) => {
 
   test('a holder elsewhere counts as gone only after a minute without a sign of life', async ({ path }) => {
     for (const identity of [{ host: 'elsewhere' }, { bootId: 'another boot' }]) {
-      await stray(path, identity, lockStaleMs - 5000)
+      await stray(path, identity, lockStaleMs - 40_000)
       await refusal(acquireLock(path, { label: 'early', pollMs: 1 }))
       await stray(path, identity, lockStaleMs + 5000)
       await (await acquireLock(path, { label: 'late' })).release()
@@ -125,7 +125,7 @@ suite<{ folder: string; path: string }>('files/lock-file', (test) => {
 
   test('the age is measured by the clock given', async ({ path }) => {
     await stray(path, { host: 'elsewhere' })
-    await refusal(acquireLock(path, { label: 'early', now: () => Date.now() + lockStaleMs - 5000, pollMs: 1 }))
+    await refusal(acquireLock(path, { label: 'early', now: () => Date.now() + lockStaleMs - 40_000, pollMs: 1 }))
     await (await acquireLock(path, { label: 'late', now: () => Date.now() + lockStaleMs + 5000 })).release()
   })
 
@@ -164,16 +164,18 @@ suite<{ folder: string; path: string }>('files/lock-file', (test) => {
   })
 
   test('a killed process that nobody has reaped holds nothing', async () => {
-    // The shell starts a child, tells its pid and becomes a program that never asks after it.
-    const parent = spawn('sh', ['-c', 'sleep 0.01 & echo $!; exec sleep 20'], { stdio: ['ignore', 'pipe', 'ignore'] })
+    // The shell starts a child, tells its pid and becomes a program that never asks after it. Only then is the child killed.
+    const parent = spawn('sh', ['-c', 'sleep 600 & echo $!; exec tail -f /dev/null'], { stdio: ['ignore', 'pipe', 'ignore'] })
     try {
       const [said] = (await once(parent.stdout, 'data')) as [Buffer]
       const pid = Number(said.toString())
       const stat = (): string => readFileSync(`/proc/${pid}/stat`, 'utf8')
-      for (const end = Date.now() + 5000; !/\) Z /.test(stat()); ) {
-        if (Date.now() > end) throw new Error(`not a zombie: ${stat()}`)
-        await new Promise((resolve) => setTimeout(resolve, 5))
+      const until = async (holds: () => boolean): Promise<void> => {
+        while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5))
       }
+      await until(() => readFileSync(`/proc/${parent.pid}/comm`, 'utf8') === 'tail\n')
+      process.kill(pid, 'SIGKILL')
+      await until(() => /\) Z /.test(stat()))
       const identity = { ...(await ownProcess()), pid, processStart: stat().split(' ')[21] as string }
       assert.is(await processState(identity), 'dead')
     } finally {

@@ -74,14 +74,22 @@ suite('watchdog', (test) => {
     const expired: string[] = []
     const dog = createWatchdog((what) => expired.push(what))
     const held = new Int32Array(new SharedArrayBuffer(4))
-    dog.expect(0.02, 'nothing came')
-    setTimeout(() => setImmediate(() => dog.touch()), 1)
-    Atomics.wait(held, 0, 0, 60)
+    dog.expect(1, 'nothing came')
+    const touched = new Promise<void>((resolve) => {
+      setTimeout(() => {
+        setImmediate(() => {
+          dog.touch()
+          resolve()
+        })
+      }, 1)
+    })
+    Atomics.wait(held, 0, 0, 1100)
+    await touched
     await new Promise((resolve) => setTimeout(resolve, 5))
     assert.equal(expired, [])
     dog.rest()
     dog.expect(0.01, 'silence')
-    await new Promise((resolve) => setTimeout(resolve, 60))
+    while (expired.length === 0) await new Promise((resolve) => setTimeout(resolve, 5))
     assert.equal(expired, ['silence'])
   })
 })

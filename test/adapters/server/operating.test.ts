@@ -44,9 +44,9 @@ async function record(): Promise<Recorded> {
 
 /** Polls until it holds: events come once an answer is out, which its reader may see first. */
 async function until(holds: () => boolean): Promise<void> {
-  const deadline = performance.now() + 5000
+  const deadline = performance.now() + 60_000
   while (!holds()) {
-    if (performance.now() > deadline) throw new Error('it did not come to hold within 5 s')
+    if (performance.now() > deadline) throw new Error('it did not come to hold within a minute')
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
 }
@@ -181,7 +181,7 @@ suite('metrics', (test) => {
     for (let times = 0; times < 20; times++) await fetch(`${served.url}/nowhere/${times}`, { headers: { authorization: 'Bearer bad' } })
     const read = async (): Promise<string> => (await fetch(url)).text()
     let text = await read()
-    const deadline = performance.now() + 5000
+    const deadline = performance.now() + 60_000
     while (!text.includes('route="other",status="401"} 20') && performance.now() < deadline) text = await read()
     const rows = [
       'score_requests_total{method="GET",route="/download/ping",status="200"} 1',

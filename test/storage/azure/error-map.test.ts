@@ -231,7 +231,7 @@ suite('storage/azure refusals', (test) => {
       store.will({ status: 200, headers: { etag }, body: 'x'.repeat(1000), silentAfter })
       let received = 0
       const read = async (): Promise<void> => {
-        for await (const chunk of open(200).get(at)) received += chunk.length
+        for await (const chunk of open(1000).get(at)) received += chunk.length
       }
       const error = await failureOf(read())
       assert.is(error.code, 'unavailable', error.message)
@@ -242,9 +242,9 @@ suite('storage/azure refusals', (test) => {
   test('a reader that takes its time is no silence of the store', async () => {
     store.will({ status: 200, headers: { etag }, body: 'x'.repeat(1000) })
     let received = 0
-    for await (const chunk of open(100).get(at)) {
+    for await (const chunk of open(1000).get(at)) {
       received += chunk.length
-      await new Promise((resolve) => setTimeout(resolve, 300))
+      await new Promise((resolve) => setTimeout(resolve, 1500))
     }
     assert.is(received, 1000)
   })
