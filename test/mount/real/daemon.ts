@@ -8,14 +8,14 @@ export interface Daemon {
   readonly mountPoint: string
   readonly process: ChildProcess
   readonly words: readonly DaemonWord[]
-  /** The next word of a kind, past or to come, within ten seconds. */
+  /** The next word of a kind, past or to come, within {@link patienceMs}. */
   heard<Kind extends DaemonWord['kind']>(kind: Kind): Promise<Extract<DaemonWord, { readonly kind: Kind }>>
   tell(word: string): void
   /** Resolves with the exit code, or the signal. */
   readonly exited: Promise<number | string>
 }
 
-const patienceMs = 15_000
+const patienceMs = 90_000
 const folders: string[] = []
 const mounts = new Set<string>()
 const daemons = new Set<ChildProcess>()
@@ -82,7 +82,7 @@ export async function mountDaemon(plan: Partial<DaemonPlan> & Pick<DaemonPlan, '
 
 /** Ends what was started and takes away what was mounted, whatever state it is in. */
 export async function cleanUp(): Promise<void> {
-  for (const mountPoint of mounts) spawnSync('umount', ['-l', mountPoint], { stdio: 'ignore', timeout: 5000 })
+  for (const mountPoint of mounts) spawnSync('umount', ['-l', mountPoint], { stdio: 'ignore', timeout: 60_000 })
   for (const daemon of daemons) {
     if (daemon.exitCode === null && daemon.signalCode === null) {
       const gone = new Promise((resolve) => daemon.once('exit', resolve))

@@ -10,7 +10,7 @@ import { blackBox, type DaemonPlan, type DaemonWord, farByte, sampleBytes } from
 
 /**
  * A process that mounts objects of every kind and tells of it, one JSON line each. It ends when its standard input says so
- * or ends, and at the latest after two minutes.
+ * or ends, and at the latest after ten minutes.
  */
 const plan = JSON.parse(process.argv[2] ?? '') as DaemonPlan
 
@@ -103,7 +103,7 @@ const tree = await createFileTree(services, { selection: everything, layout: pla
 const mount = createFuseMount({ tree: trapped(tree), open, limits: { callMs: plan.callMs ?? 2000 } })
 const driver = { 'fuse-native': createFuseNativeDriver, kernel: createKernelDriver }[plan.driver]({ watchMs: 50 })
 
-setTimeout(() => process.exit(9), 120_000).unref()
+setTimeout(() => process.exit(9), 600_000).unref()
 try {
   const folder = await driver.mount({
     mount,
