@@ -73,6 +73,7 @@ export type { RetryNotice, RetryPolicy } from './core/retry.ts'
 // files
 export { writeFileAtomic } from './files/atomic-write.ts'
 export { acquireLock, type FileLock, type LockOptions } from './files/lock-file.ts'
+export { type MakeFolderOptions, makeFolder } from './files/make-folder.ts'
 export { ownProcess, type ProcessIdentity, processState } from './files/process-identity.ts'
 export { writeFilePieces } from './files/write-pieces.ts'
 // formats

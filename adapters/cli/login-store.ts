@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { chmod, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import type { Environment } from './context.ts'
@@ -48,7 +48,8 @@ export async function readLogin(path: string): Promise<StoredLogin | undefined> 
 }
 
 export async function writeLogin(path: string, login: StoredLogin): Promise<void> {
-  await mkdir(join(path, '..'), { recursive: true, mode: 0o700 })
+  const { makeFolder } = await import('../../src/index.ts')
+  await makeFolder(join(path, '..'), { mode: 0o700 })
   const draft = `${path}.${process.pid}`
   await writeFile(draft, `${JSON.stringify(login, undefined, 2)}\n`, { mode: 0o600 })
   await chmod(draft, 0o600)
@@ -68,8 +69,8 @@ export async function withLoginLock<Result>(
   options: { readonly signal: AbortSignal },
   change: () => Promise<Result>,
 ): Promise<Result> {
-  const { acquireLock } = await import('../../src/index.ts')
-  await mkdir(join(path, '..'), { recursive: true, mode: 0o700 })
+  const { acquireLock, makeFolder } = await import('../../src/index.ts')
+  await makeFolder(join(path, '..'), { mode: 0o700 })
   const lock = await acquireLock(`${path}.lock`, { label: 'renewal of the login', wait: true, pollMs: 50, ...options })
   try {
     return await change()

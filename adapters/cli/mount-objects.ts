@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { mkdir } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import type { ObjectSelection, TreeObjectsDependencies } from '../../src/index.ts'
@@ -30,7 +29,8 @@ async function listingFolder(session: Session, { strict, cwd, env }: CommandCont
   const base = env['XDG_CACHE_HOME'] || join(env['HOME'] || homedir(), '.cache')
   const service = `${session.config.text('storage.url')} ${session.config.text('metadata.url')}`
   const folder = join(base, 'score', 'listings', createHash('sha256').update(service).digest('hex').slice(0, 16))
-  await mkdir(folder, { recursive: true, mode: 0o700 })
+  const { makeFolder } = await import('../../src/index.ts')
+  await makeFolder(folder, { mode: 0o700 })
   return folder
 }
 

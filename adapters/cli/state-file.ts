@@ -1,4 +1,4 @@
-import { chmod, mkdir, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
+import { chmod, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Environment } from './context.ts'
@@ -10,7 +10,8 @@ export function stateFolder(environment: Environment): string {
 
 /** Writes JSON that only this user can read; whoever reads sees the old or the new. */
 export async function writeStateFile(path: string, content: object): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  const { makeFolder } = await import('../../src/index.ts')
+  await makeFolder(dirname(path), { mode: 0o700 })
   const draft = `${path}.${process.pid}`
   await writeFile(draft, `${JSON.stringify(content, undefined, 2)}\n`, { mode: 0o600 })
   await chmod(draft, 0o600)

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ScoreError } from '../core/errors.ts'
 import { createFileExclusive, isTemporaryName } from '../files/atomic-write.ts'
 import { errnoOf, toFileError } from '../files/file-error.ts'
+import { makeFolder } from '../files/make-folder.ts'
 
 /** Version of the layout of a data folder; goes up when an older release could no longer read it. */
 export const dataFolderVersion = 1
@@ -66,9 +67,7 @@ async function requireVersion(path: string): Promise<void> {
  * @throws `invalid-configuration` for the folder of a newer release, or one that is something else's; `local-storage`.
  */
 export async function openDataFolder(path: string): Promise<DataFolder> {
-  await mkdir(path, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
-    throw toFileError(error, 'create', path)
-  })
+  await makeFolder(path, { mode: 0o700, doing: 'create' })
   await requireVersion(path)
   return {
     path,

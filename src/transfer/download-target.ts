@@ -1,5 +1,5 @@
 import type { BigIntStats } from 'node:fs'
-import { mkdir, open, readdir, rename, rm, stat, truncate } from 'node:fs/promises'
+import { open, readdir, rename, rm, stat, truncate } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { ScoreError } from '../core/errors.ts'
 import { syncDirectory } from '../files/atomic-write.ts'
@@ -67,14 +67,6 @@ export async function statIfThere(path: string): Promise<BigIntStats | undefined
 /** Says which file this is: a rename keeps it, a copy (also on another machine) has another. */
 export function fileIdentity(found: BigIntStats): string {
   return `${found.ino}-${found.birthtimeNs}`
-}
-
-export async function makeFolder(path: string): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true })
-  } catch (error) {
-    throw toFileError(error, 'make the folder', path)
-  }
 }
 
 /** Makes the working file, or brings it to its full length; sparse, so it costs nothing yet. @returns its identity. */

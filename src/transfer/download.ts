@@ -2,6 +2,7 @@ import { md5Hex } from '../core/checksum.ts'
 import { ScoreError } from '../core/errors.ts'
 import { requireObjectId } from '../core/object-id.ts'
 import type { SignedPart } from '../core/object-spec.ts'
+import { makeFolder } from '../files/make-folder.ts'
 import { fetchParts, type MovingDownload, positionOf } from './download-parts.ts'
 import { beginDownload, type Download, fetchSpec, isWhole } from './download-session.ts'
 import {
@@ -10,7 +11,6 @@ import {
   downloadPlaces,
   fileIdentity,
   findOriginalDownload,
-  makeFolder,
   publishWorkFile,
   removeFile,
   statIfThere,

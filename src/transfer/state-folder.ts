@@ -1,7 +1,8 @@
-import { mkdir, rm, rmdir } from 'node:fs/promises'
+import { rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errnoOf, toFileError } from '../files/file-error.ts'
 import { acquireLock, type FileLock } from '../files/lock-file.ts'
+import { makeFolder } from '../files/make-folder.ts'
 import type { TransferContext } from './transfer-context.ts'
 
 /** The original's state folder of an object, shared by its client and ours (score-client.md 2.3, 3.3). */
@@ -11,11 +12,7 @@ export function stateFolder(folder: string, objectId: string): string {
 
 /** Makes the state folder, for this user only. @throws `local-storage` */
 export async function makeStateFolder(path: string): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true, mode: 0o700 })
-  } catch (error) {
-    throw toFileError(error, 'make the folder for the state of the transfer', path)
-  }
+  await makeFolder(path, { mode: 0o700, doing: 'make the folder for the state of the transfer' })
 }
 
 /** Removes what is named and then the folder, if nothing else is in it. */

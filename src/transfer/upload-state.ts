@@ -1,9 +1,10 @@
 import { constants } from 'node:fs'
-import { access, mkdir, readFile, rm } from 'node:fs/promises'
+import { access, readFile, rm } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { ScoreError } from '../core/errors.ts'
 import { writeFileAtomic } from '../files/atomic-write.ts'
 import { errnoOf, toFileError } from '../files/file-error.ts'
+import { makeFolder } from '../files/make-folder.ts'
 import { clearStateFolder, makeStateFolder, stateFolder } from './state-folder.ts'
 import {
   type JournalContent,
@@ -57,13 +58,14 @@ async function removeFile(path: string): Promise<void> {
 
 async function makeWritableFolder(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true })
+    await makeFolder(path)
     await access(path, constants.W_OK)
   } catch (error) {
-    if (errnoOf(error) === undefined) throw error
+    const errno = errnoOf(error) ?? errnoOf((error as Error).cause)
+    if (errno === undefined) throw error
     throw new ScoreError(
       'local-storage',
-      `the state of the upload would be kept in '${path}', which cannot be written to (${errnoOf(error)}): name another folder with stateDir (client.uploadStateDir)`,
+      `the state of the upload would be kept in '${path}', which cannot be written to (${errno}): name another folder with stateDir (client.uploadStateDir)`,
       { cause: error },
     )
   }

@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { Entity } from '../../../src/index.ts'
 import type { CommandValues, Run } from '../command-run.ts'
@@ -51,9 +50,9 @@ export const run: Run<'download'> = async (values, _args, context) => {
   const session = await openSession(context, { maxRate: values.maxRate })
   try {
     await checkConnection(values.verifyConnection, session, context)
-    await mkdir(directory, { recursive: true })
+    const { makeFolder, safeFileName } = await import('../../../src/index.ts')
+    await makeFolder(directory)
     if (strict) output.say('Downloading...')
-    const { safeFileName } = await import('../../../src/index.ts')
     const entities = await chosen(values, session, context)
     const plan = planDownload(entities, { directory, layout: values.outputLayout, safeName: safeFileName })
     for (const warning of plan.warnings) output.warn(warning)

@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { BamSlice, CramSlice, PlainOutputOptions, RegionSelection, ScoreError } from '../../../src/index.ts'
 import type { CommandValues, Run } from '../command-run.ts'
@@ -102,11 +101,11 @@ function jobsOf({ values, request, inputs }: View): ViewJob[] {
 }
 
 async function writeFiles(view: View, outputDir: string): Promise<number> {
-  const { runPool, problems } = await import('../../../src/index.ts')
+  const { makeFolder, runPool, problems } = await import('../../../src/index.ts')
   const { values, context } = view
   const { output, signal, strict, cwd, now } = context
   const directory = resolve(cwd, outputDir)
-  await mkdir(directory, { recursive: true })
+  await makeFolder(directory)
   const began = now()
   const written: (WrittenReads & { readonly input: string })[] = []
   const failures: FailedInput[] = []

@@ -1,7 +1,8 @@
-import { mkdir, readdir, rename, rm, rmdir, unlink } from 'node:fs/promises'
+import { readdir, rename, rm, rmdir, unlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { discard, syncDirectory, temporaryPath } from '../../files/atomic-write.ts'
 import { errnoOf, toFileError } from '../../files/file-error.ts'
+import { makeFolder } from '../../files/make-folder.ts'
 import type { BucketFolders } from './key-path.ts'
 
 const tries = 16
@@ -17,21 +18,9 @@ export async function syncUnlessGone(path: string): Promise<boolean> {
   }
 }
 
-/** As `mkdir -p`, which fails with either code when a removal takes away a folder that it has just made or seen. */
-async function makeFolders(path: string): Promise<string | undefined> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await mkdir(path, { recursive: true })
-    } catch (error) {
-      const raced = errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR'
-      if (!raced || attempt === tries) throw toFileError(error, 'make the folder', path)
-    }
-  }
-}
-
 /** Makes a folder and those above it; with `durable`, they survive a power cut. */
 export async function ensureFolder(path: string, durable: boolean): Promise<void> {
-  const first = await makeFolders(path)
+  const first = await makeFolder(path)
   if (first === undefined || !durable) return
   for (let folder = dirname(path); folder.length >= dirname(first).length; folder = dirname(folder)) {
     if (!(await syncUnlessGone(folder)) || folder === dirname(folder)) return
