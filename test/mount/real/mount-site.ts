@@ -16,17 +16,20 @@ export interface MountSite extends CliServer {
   nextWeek(): void
 }
 
+/** A good token without any right. */
+export const stranger = 'token-of-a-stranger'
 const week = 7 * 86_400_000
 
 export async function startMountSite({ dataDir }: CliServerPlace): Promise<MountSite> {
   const token = 'token-of-the-site'
-  const good = new Set([token])
+  const good = new Set([token, stranger])
   const asked: RequestEvent[] = []
   const proxies: FaultProxy[] = []
   let later = 0
   const verifier = {
     async verify(given: string) {
-      if (good.has(given)) return { subject: 'ada', scopes: new Set(['score.READ', 'score.WRITE', 'song.READ', 'song.WRITE']) }
+      const all = ['score.READ', 'score.WRITE', 'song.READ', 'song.WRITE']
+      if (good.has(given)) return { subject: 'ada', scopes: new Set(given === stranger ? [] : all) }
       throw new ScoreError('unauthenticated', 'the access token has run out')
     },
   }
