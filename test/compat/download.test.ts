@@ -101,7 +101,7 @@ compatSuite(
       const first = world.start(args, { env: { TRANSPORT_PARALLEL: '1' } })
       await world.proxy.seen(2, ({ method, url }) => method === 'GET' && isObjectUrl(url))
       const state = join(world.folder, 'd6', `.${big.objectId}`)
-      for (const deadline = Date.now() + 20_000; !existsSync(join(state, 'part-00000002')) && Date.now() < deadline; ) {
+      for (const deadline = Date.now() + 120_000; !existsSync(join(state, 'part-00000002')) && Date.now() < deadline; ) {
         await new Promise((wake) => setTimeout(wake, 20))
       }
       first.kill()

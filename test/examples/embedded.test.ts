@@ -23,7 +23,7 @@ suite('examples', (test) => {
     const file = join(folder, 'reads.bam')
     await writeFile(file, Buffer.from(Array.from({ length: 300_000 }, (_, index) => (index * 31) % 256)))
     const args = ['--import', 'tsx', 'examples/embedded.ts', join(folder, 'data'), file, join(folder, 'copy.bam')]
-    const { stdout } = await run(process.execPath, args, { cwd: root, timeout: 60_000 })
+    const { stdout } = await run(process.execPath, args, { cwd: root, timeout: 240_000 })
     assert.match(stdout, /objectId/)
     assert.ok((await readFile(file)).equals(await readFile(join(folder, 'copy.bam'))))
   })

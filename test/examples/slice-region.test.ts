@@ -25,7 +25,7 @@ suite('example of slices', (test) => {
     const out = join(folder, 'slice.bam')
     try {
       const args = ['--import', 'tsx', 'examples/slice-region.ts', server.url, made.indexPath, out, 'chr1:100,000-200,000', 'chr2']
-      const { stdout } = await run(process.execPath, args, { cwd: root, timeout: 60_000 })
+      const { stdout } = await run(process.execPath, args, { cwd: root, timeout: 240_000 })
       const counts = stdout
         .trim()
         .split('\n')

@@ -41,7 +41,7 @@ suite('examples of slices of stored objects', (test) => {
     const { stdout } = await run(process.execPath, ['--import', 'tsx', 'examples/count-reads.ts', objectId, ...regions], {
       cwd: root,
       env,
-      timeout: 90_000,
+      timeout: 240_000,
     })
     const counts = await Promise.all(regions.map(countHere))
     assert.ok(counts.every((count) => count > 5))

@@ -31,7 +31,7 @@ async function ended(child: ChildProcess): Promise<void> {
   await new Promise((resolve) => child.once('exit', resolve))
 }
 
-const patienceMs = 60_000
+const patienceMs = 180_000
 
 async function untilReady(endpoint: string, child: ChildProcess, log: readonly string[]): Promise<void> {
   const deadline = Date.now() + patienceMs

@@ -176,7 +176,7 @@ if (process.argv[2] === 'close') await transport.close()
 `,
     )
     for (const end of ['close', 'idle']) {
-      const options = { timeout: 60_000, cwd: join(import.meta.dirname, '../..') }
+      const options = { timeout: 240_000, cwd: join(import.meta.dirname, '../..') }
       const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', script, end], options)
       assert.is(stdout, 'true\n')
     }

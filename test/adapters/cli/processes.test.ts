@@ -5,7 +5,7 @@ import { suite } from '../../support/suite.ts'
 import { type CliWorld, createCliWorld, md5OfFile, type Started, until } from './cli-world.ts'
 
 const MiB = 1024 * 1024
-const slowly = ['--max-rate', '12M', '--parallel', '1', '--json']
+const slowly = ['--max-rate', '7M', '--parallel', '1', '--json']
 let world: CliWorld
 let big: string
 let bigId: string

@@ -70,7 +70,7 @@ export async function startRecordingProxy(): Promise<RecordingProxy> {
       holds = () => false
       dropHeld()
     },
-    seen: (count, matches, seconds = 60) =>
+    seen: (count, matches, seconds = 180) =>
       new Promise((done, fail) => {
         const finish = (error?: Error): void => {
           clearTimeout(deadline)

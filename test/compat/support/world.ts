@@ -68,7 +68,7 @@ interface RunFile {
 async function ready(server: ChildProcess, stateFolder: string): Promise<RunFile> {
   const output = gather(server)
   await new Promise<void>((done, fail) => {
-    const deadline = setTimeout(() => fail(new Error(`the server was not ready in 60 s:\n${output.text}`)), 60_000)
+    const deadline = setTimeout(() => fail(new Error(`the server was not ready in three minutes:\n${output.text}`)), 180_000)
     deadline.unref()
     server.once('close', (code) => fail(new Error(`the server ended with ${code}:\n${output.text}`)))
     server.stdout?.on('data', () => {

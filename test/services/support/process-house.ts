@@ -19,7 +19,7 @@ export interface ProcessHouse {
   stop(): Promise<void>
 }
 
-const patienceMs = 90_000
+const patienceMs = 180_000
 const lastLines = 20
 
 interface Daemon {

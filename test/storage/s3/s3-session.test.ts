@@ -28,7 +28,7 @@ async function printed(program: string, env: Record<string, string> = {}): Promi
     AWS_SHARED_CREDENTIALS_FILE: '/nonexistent',
   }
   const args = ['--import', 'tsx', '--input-type=module', '--eval', program]
-  return run(process.execPath, args, { cwd: root, env: { ...own, ...nowhere, ...env }, timeout: 60_000 })
+  return run(process.execPath, args, { cwd: root, env: { ...own, ...nowhere, ...env }, timeout: 240_000 })
 }
 
 const regions = [
