@@ -1,6 +1,7 @@
 import { promisify } from 'node:util'
 import { constants, crc32, deflateRaw, gunzip, inflateRawSync } from 'node:zlib'
 import { ScoreError } from '../core/errors.ts'
+import { createKernelInstance, inputSlackBytes, type KernelInstance, outputSlackBytes } from './kernel-instance.ts'
 
 /** Most bytes a block may have, compressed with its frame, and also inflated (SAMv1 4.1). */
 export const maximumBlockBytes = 65_536
@@ -78,20 +79,59 @@ export function claimedSize(bytes: Uint8Array, frame: BlockFrame, fileOffset: nu
   return size
 }
 
-/** Inflates one block on this thread, size and CRC checked. @throws `invalid-format` naming the block's place in the file. */
-export function inflateBlock(bytes: Uint8Array, frame: BlockFrame, fileOffset: number, name: string): BgzfBlock {
+/** Why a block does not inflate, in zlib's words. */
+function zlibFailure(deflated: Uint8Array): { readonly cause?: unknown; readonly length?: number } {
+  try {
+    return { length: inflateRawSync(deflated, { maxOutputLength: maximumBlockBytes }).length }
+  } catch (cause) {
+    return { cause }
+  }
+}
+
+/** Memory in a kernel that {@link inflateInto} needs, but for what it gives. */
+export const packedRoomBytes = maximumBlockBytes + inputSlackBytes
+
+/**
+ * Inflates one block on this thread to `at` of a kernel's memory, size and CRC checked.
+ *
+ * @param room where {@link packedRoomBytes} may be used
+ * @returns the inflated bytes, valid until that memory is used again; up to `outputSlackBytes` behind them are overwritten too.
+ * @throws `invalid-format` naming the block's place in the file.
+ */
+export function inflateInto(
+  kernel: KernelInstance,
+  room: number,
+  at: number,
+  bytes: Uint8Array,
+  frame: BlockFrame,
+  fileOffset: number,
+  name: string,
+): Buffer {
   const offset = fileOffset + frame.start
   const expected = claimedSize(bytes, frame, fileOffset, name)
-  let data: Uint8Array
-  try {
-    data = inflateRawSync(bytes.subarray(frame.dataStart, frame.end - footerBytes), { maxOutputLength: maximumBlockBytes })
-  } catch (error) {
-    throw blockError(name, offset, `its data do not inflate (${error instanceof Error ? error.message : String(error)})`, { cause: error })
+  const deflated = bytes.subarray(frame.dataStart, frame.end - footerBytes)
+  kernel.bytes.set(deflated, room)
+  const end = kernel.inflate(room, room + deflated.length, at, at + expected)
+  if (end !== at + expected) {
+    const { cause, length = end > 0 ? end - at : 0 } = zlibFailure(deflated)
+    if (!cause) throw blockError(name, offset, `inflates to ${length} bytes, its footer says ${expected}`)
+    throw blockError(name, offset, `its data do not inflate (${cause instanceof Error ? cause.message : String(cause)})`, { cause })
   }
-  if (data.length !== expected) throw blockError(name, offset, `inflates to ${data.length} bytes, its footer says ${expected}`)
+  const data = kernel.bytes.subarray(at, end)
   const sum = new DataView(bytes.buffer, bytes.byteOffset).getUint32(frame.end - footerBytes, true)
   if (crc32(data) !== sum) throw blockError(name, offset, 'its CRC-32 does not match its data')
-  return { offset, size: frame.end - frame.start, data }
+  return data
+}
+
+let shared: KernelInstance | undefined
+
+/** Inflates one block on this thread, size and CRC checked. @throws `invalid-format` naming the block's place in the file. */
+export function inflateBlock(bytes: Uint8Array, frame: BlockFrame, fileOffset: number, name: string): BgzfBlock {
+  shared ??= createKernelInstance(packedRoomBytes + maximumBlockBytes + outputSlackBytes)
+  const data = inflateInto(shared, shared.free, shared.free + packedRoomBytes, bytes, frame, fileOffset, name)
+  const own = Buffer.allocUnsafeSlow(data.length)
+  data.copy(own)
+  return { offset: fileOffset + frame.start, size: frame.end - frame.start, data: own }
 }
 
 /**

@@ -1,9 +1,10 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { CallOptions } from '../core/call-options.ts'
 import { unboundedEnd } from '../core/region.ts'
 import { type BamHeader, encodeBamHeader } from '../formats/bam-header.ts'
 import { type BgzfWriter, createBgzfWriter } from '../formats/bgzf-writer.ts'
 import type { BinningIndex } from '../formats/binning-index.ts'
-import type { BlockStep } from './block-steps.ts'
+import { type BlockStep, neededBlocks } from './block-steps.ts'
 import { createPlaceMap, type PlaceMap } from './place-map.ts'
 import { createRecordChoice } from './record-choice.ts'
 import { createRecordCutter, type DecidedBlock, type RecordCutter } from './record-cutter.ts'
@@ -44,9 +45,10 @@ async function takeDecided({ block, kept }: DecidedBlock, writer: BgzfWriter, ma
   }
 }
 
-async function takeStep(step: BlockStep, cutter: RecordCutter, writer: BgzfWriter, map: PlaceMap): Promise<void> {
+async function takeStep(step: BlockStep, name: string, cutter: RecordCutter, writer: BgzfWriter, map: PlaceMap): Promise<void> {
   if (step.kind === 'copy') return copyOver(writer, map, step.start, step.bytes)
-  for (const block of step.blocks) for (const decided of cutter.add(block)) await takeDecided(decided, writer, map)
+  const blocks = step.kind === 'run' ? neededBlocks(step.run, cutter.needs, name) : step.blocks
+  for (const block of blocks) for (const decided of cutter.add(block)) await takeDecided(decided, writer, map)
 }
 
 async function* writeSlice(task: BamSliceTask): AsyncGenerator<Uint8Array> {
@@ -59,7 +61,9 @@ async function* writeSlice(task: BamSliceTask): AsyncGenerator<Uint8Array> {
   writer.flush()
   for await (const step of steps) {
     signal?.throwIfAborted()
-    await takeStep(step, cutter, writer, map)
+    await takeStep(step, name, cutter, writer, map)
+    // Inflating keeps this thread busy: others get their turn, and what was deflated meanwhile comes out.
+    if (step.kind === 'run') await nextTurn()
     yield* made.splice(0)
   }
   cutter.finish()
@@ -67,7 +71,10 @@ async function* writeSlice(task: BamSliceTask): AsyncGenerator<Uint8Array> {
   const end = writer.position()
   await writer.finish()
   if (index) onIndex(() => deriveIndex(index, map, header, regions))
-  yield* made.splice(0)
+  for (const bytes of made) {
+    signal?.throwIfAborted()
+    yield bytes
+  }
 }
 
 function deriveIndex(index: BinningIndex, map: PlaceMap, header: BamHeader, regions: BamSliceTask['regions']): BinningIndex {

@@ -8,7 +8,7 @@ import { decodeBamRecord, type RecordCore, readRecordCore } from '../formats/bam
 import type { BinningIndex } from '../formats/binning-index.ts'
 import type { VirtualOffset } from '../formats/virtual-offset.ts'
 import { bamSlice } from './bam-slice.ts'
-import { blockSteps } from './block-steps.ts'
+import { blockSteps, neededBlocks } from './block-steps.ts'
 import { everyRegion, type RegionSelection } from './place-regions.ts'
 import { addProgramLine, type SliceProgram } from './program-line.ts'
 import { createRecordChoice } from './record-choice.ts'
@@ -103,6 +103,7 @@ const inflatedAheadBytes = 6 * 1024 * 1024
 
 interface StepReading extends CallOptions {
   readonly verify?: boolean
+  readonly deflated?: boolean
   /** When the slicer was given no bound. */
   readonly aheadBytes?: number
 }
@@ -120,10 +121,14 @@ export function createBamSlicer(sources: BamSlicerSources, options: BamSlicerOpt
   const { name = 'BAM input', aheadBytes } = options
   const { headOf, indexOf, prepare } = createSlicePreparation(sources, options)
 
-  const stepsOf = ({ head }: Prepared, moves: readonly BlockMove[], { verify = false, signal, ...reading }: StepReading) => {
+  const stepsOf = (
+    { head }: Prepared,
+    moves: readonly BlockMove[],
+    { verify = false, deflated = false, signal, ...reading }: StepReading,
+  ) => {
     const ahead = aheadBytes ?? reading.aheadBytes
     return blockSteps(data, moves, {
-      ...{ name, size: head.size, verify },
+      ...{ name, size: head.size, verify, deflated },
       ...(ahead !== undefined && { aheadBytes: ahead }),
       ...(signal && { signal }),
     })
@@ -140,6 +145,7 @@ export function createBamSlicer(sources: BamSlicerSources, options: BamSlicerOpt
     const steps = stepsOf(prepared, planMoves(spans, false), { aheadBytes: inflatedAheadBytes, ...(signal && { signal }) })
     for await (const step of steps) {
       signal?.throwIfAborted()
+      if (step.kind === 'run') for (const block of neededBlocks(step.run, cutter.needs, name)) cutter.add(block)
       if (step.kind === 'blocks') for (const block of step.blocks) cutter.add(block)
       yield
     }
@@ -190,7 +196,7 @@ export function createBamSlicer(sources: BamSlicerSources, options: BamSlicerOpt
         const { head, index, regions, spans } = prepared
         const header = sliceOptions.header === 'original' ? head.header : addProgramLine(head.header, sliceOptions.header)
         if (format === 'sam') return yield* samSlice(header, (onRecord) => visit(prepared, sliceOptions, onRecord), placeOf)
-        const steps = stepsOf(prepared, planMoves(spans, true), { verify, ...(signal && { signal }) })
+        const steps = stepsOf(prepared, planMoves(spans, true), { verify, deflated: true, ...(signal && { signal }) })
         const onIndex = (made: () => BinningIndex): void => {
           derive = made
         }

@@ -1,6 +1,6 @@
 import type { ByteSource } from '../bytes/byte-source.ts'
 import type { CallOptions } from '../core/call-options.ts'
-import { type BgzfBlock, blockError, inflateRun } from '../formats/bgzf-block.ts'
+import { type BgzfBlock, blockError, inflateBlock, inflateRun } from '../formats/bgzf-block.ts'
 import { type BlockRun, type CompressedFeed, createCompressedFeed } from './compressed-feed.ts'
 import { type BlockMove, rangesOfMoves } from './slice-plan.ts'
 
@@ -12,6 +12,8 @@ export interface InflatedBlock extends BgzfBlock {
 /** What a slice is made of, in file order. */
 export type BlockStep =
   | { readonly kind: 'blocks'; readonly blocks: readonly InflatedBlock[] }
+  /** Blocks to be inflated by who takes them, as far as they are needed. */
+  | { readonly kind: 'run'; readonly run: BlockRun }
   /** Bytes to be copied as they are; they need not end with a whole block. */
   | { readonly kind: 'copy'; readonly start: number; readonly bytes: Uint8Array }
 
@@ -21,6 +23,8 @@ export interface BlockStepOptions extends CallOptions {
   readonly size: number
   /** Inflates what is copied, only to check it. */
   readonly verify: boolean
+  /** Gives runs instead of inflated blocks. Default false: blocks are inflated ahead, in other threads. */
+  readonly deflated?: boolean
   /** Bound on the compressed bytes that are read ahead; default 24 MiB. */
   readonly aheadBytes?: number
 }
@@ -54,9 +58,27 @@ async function checkedCopy(run: BlockRun, name: string): Promise<BlockStep> {
   return { kind: 'copy', start: run.offset + start, bytes: run.bytes.subarray(start, run.frames.at(-1)?.end) }
 }
 
-async function* inflateSteps(first: number, last: number, feed: CompressedFeed, name: string): AsyncGenerator<StepUnderWay> {
+async function* inflateSteps(
+  first: number,
+  last: number,
+  feed: CompressedFeed,
+  { name, deflated }: BlockStepOptions,
+): AsyncGenerator<StepUnderWay> {
   await feed.skipTo(first)
-  for (let run = await feed.run(last); run; run = await feed.run(last)) yield { step: inflateStep(run, name) }
+  for (let run = await feed.run(last); run; run = await feed.run(last)) {
+    yield { step: deflated ? Promise.resolve<BlockStep>({ kind: 'run', run }) : inflateStep(run, name) }
+  }
+}
+
+/** The blocks of a run that are needed, inflated one by one on this thread when it is their turn. */
+export function* neededBlocks(
+  { bytes, offset, frames }: BlockRun,
+  needs: (offset: number) => boolean,
+  name: string,
+): Generator<InflatedBlock> {
+  for (const frame of frames) {
+    if (needs(offset + frame.start)) yield { ...inflateBlock(bytes, frame, offset, name), deflated: bytes.subarray(frame.start, frame.end) }
+  }
 }
 
 async function* copySteps(until: number, feed: CompressedFeed, { name, verify }: BlockStepOptions): AsyncGenerator<StepUnderWay> {
@@ -73,7 +95,7 @@ async function* copySteps(until: number, feed: CompressedFeed, { name, verify }:
 
 async function* startSteps(moves: readonly BlockMove[], feed: CompressedFeed, options: BlockStepOptions): AsyncGenerator<StepUnderWay> {
   for (const move of moves) {
-    if (move.kind === 'inflate') yield* inflateSteps(move.first, move.last, feed, options.name)
+    if (move.kind === 'inflate') yield* inflateSteps(move.first, move.last, feed, options)
     else yield* copySteps(move.until, feed, options)
   }
 }

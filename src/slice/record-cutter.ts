@@ -1,9 +1,9 @@
 import { ScoreError } from '../core/errors.ts'
 import { readRecordCore } from '../formats/bam-record-codec.ts'
-import type { VirtualOffset } from '../formats/virtual-offset.ts'
+import { laterVirtualOffset, type VirtualOffset } from '../formats/virtual-offset.ts'
 import type { InflatedBlock } from './block-steps.ts'
 import type { RecordChoice } from './record-choice.ts'
-import type { SliceSpan } from './slice-plan.ts'
+import type { Leap, SliceSpan } from './slice-plan.ts'
 
 /** Part of a block's inflated bytes. */
 export interface KeptPart {
@@ -28,6 +28,8 @@ export type RecordSink = (view: DataView, from: number, to: number, block: numbe
  * of kept spans.
  */
 export interface RecordCutter {
+  /** Whether the block that begins at `offset` has to be given; not, when no record of it can belong to the slice. */
+  needs(offset: number): boolean
   /** @returns the blocks that are decided now: none while a record still goes on in the next block. @throws `invalid-format` */
   add(block: InflatedBlock): DecidedBlock[]
   /** @throws `invalid-format` when a record was not finished. */
@@ -42,6 +44,14 @@ export interface RecordCutterOptions {
   readonly name: string
   /** Told of each record that belongs to the slice. */
   readonly onRecord?: RecordSink
+  /** Goes first, and leaves what is not plain to the cutter. What it takes, {@link RecordCutterOptions.onRecord} is not told of. */
+  readonly bulk?: RecordBulk
+}
+
+/** Takes the records of a slice many at a time. */
+export interface RecordBulk {
+  /** The first record of `[from, to)` of the block given last that it did not take, and the position of the last that it did. */
+  take(from: number, to: number, span: SliceSpan, lastPosition: number): { readonly at: number; readonly lastPosition: number }
 }
 
 interface OpenBlock {
@@ -66,6 +76,7 @@ const leastRecordBytes = 32
 const fixedBytes = 36
 /** Length field, reference and position. */
 const placeBytes = 12
+const nowhere: VirtualOffset = { block: Number.POSITIVE_INFINITY, within: 0 }
 /** No real record comes near this; what claims more is no record. */
 const mostRecordBytes = 512 * 1024 * 1024
 
@@ -95,12 +106,16 @@ function foreignRecord(name: string, at: VirtualOffset, what: string): ScoreErro
 }
 
 export function createRecordCutter(options: RecordCutterOptions): RecordCutter {
-  const { spans, choice, cutAll, name, onRecord } = options
+  const { spans, choice, cutAll, name, onRecord, bulk } = options
   let current = 0
   let undecided: OpenBlock[] = []
   let crossing: CrossingRecord | undefined
   let lastReferenceId = -1
   let lastPosition = -1
+  /** Nothing that lies before belongs to the slice. */
+  let leapTo: VirtualOffset = { block: 0, within: 0 }
+  let leaps: readonly Leap[] | undefined
+  let nextLeap = 0
 
   const foreign = (at: VirtualOffset, what: string): ScoreError => foreignRecord(name, at, what)
 
@@ -127,16 +142,33 @@ export function createRecordCutter(options: RecordCutterOptions): RecordCutter {
     }
     const chosen = choice(core)
     if (chosen) onRecord?.(view, from, to, block, within)
+    else if (span.leaps) leap(span, position)
     return chosen
+  }
+
+  const leap = (span: SliceSpan, position: number): void => {
+    if (leaps !== span.leaps) nextLeap = 0
+    leaps = span.leaps as readonly Leap[]
+    for (; nextLeap < leaps.length && (leaps[nextLeap] as Leap).position <= position; nextLeap += 1) {
+      leapTo = laterVirtualOffset(leapTo, (leaps[nextLeap] as Leap).to ?? behindReference(span))
+    }
+  }
+
+  /** Where the spans of the next reference begin. */
+  const behindReference = ({ referenceId }: SliceSpan): VirtualOffset => {
+    let next = current + 1
+    while (spans[next]?.referenceId === referenceId && next < spans.length) next += 1
+    return spans[next]?.start ?? nowhere
   }
 
   const goOn = (open: OpenBlock, from: number, to: number, span: SliceSpan): number => {
     const record = crossing as CrossingRecord
     const { data } = open.block
     const end = Math.min(to, from + record.want - record.have)
-    record.parts.push(data.subarray(from, end))
-    record.places.push({ open, from, to: end })
     record.have += end - from
+    // What waits for more must not live in memory that the next block takes.
+    record.parts.push(record.have < record.want ? Buffer.from(data.subarray(from, end)) : data.subarray(from, end))
+    record.places.push({ open, from, to: end })
     if (record.have < record.want) return end
     const bytes = Buffer.concat(record.parts)
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
@@ -150,10 +182,24 @@ export function createRecordCutter(options: RecordCutterOptions): RecordCutter {
     return end
   }
 
+  const takeBulk = (taker: RecordBulk, from: number, to: number, span: SliceSpan): number => {
+    const { referenceId } = span
+    const taken = taker.take(from, to, span, referenceId === lastReferenceId ? lastPosition : -1)
+    if (taken.at > from && referenceId !== undefined) {
+      lastReferenceId = referenceId
+      lastPosition = taken.lastPosition
+    }
+    return taken.at
+  }
+
   const cut = (open: OpenBlock, from: number, to: number, span: SliceSpan): void => {
     const { view } = open
     const { offset } = open.block
     for (let at = from; at < to; ) {
+      if (leapTo.block > offset) return
+      if (leapTo.block === offset && leapTo.within > at) at = leapTo.within
+      if (bulk && !crossing && at < to) at = takeBulk(bulk, at, to, span)
+      if (at >= to) return
       if (!crossing && at + lengthBytes <= to) {
         const end = at + recordBytes(view, at, offset, at)
         if (end <= to) {
@@ -196,7 +242,8 @@ export function createRecordCutter(options: RecordCutterOptions): RecordCutter {
     if (span.mode === 'keep' && begins) checkFirstKept(block, from, span)
     if (span.mode === 'keep' && !cutAll) keep(open, from, to)
     else cut(open, from, to, span)
-    if (block.offset === span.end.block) checkBehind(block, to, span)
+    const leapt = leapTo.block > block.offset || (leapTo.block === block.offset && leapTo.within > to)
+    if (block.offset === span.end.block && !leapt) checkBehind(block, to, span)
   }
 
   const requireWhole = (): void => {
@@ -204,6 +251,7 @@ export function createRecordCutter(options: RecordCutterOptions): RecordCutter {
   }
 
   return {
+    needs: (offset) => leapTo.block <= offset,
     add(block) {
       const { data } = block
       const open: OpenBlock = { block, view: new DataView(data.buffer, data.byteOffset, data.length), kept: [] }

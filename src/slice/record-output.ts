@@ -18,19 +18,17 @@ export interface BamOutputOptions extends CallOptions {
   readonly onIndex: (index: BinningIndex) => void
 }
 
-const textBytes = 256 * 1024
-
 /** Records as SAM text, behind their header. */
 export async function* recordsAsSam(batches: AsyncIterable<readonly SlicedRecord[]>, header: BamHeader): AsyncGenerator<Uint8Array> {
   if (header.text !== '') yield Buffer.from(header.text)
-  const text = createSamTextWriter(header, textBytes)
+  const made: Uint8Array[] = []
+  const text = createSamTextWriter({ header, onText: (piece) => void made.push(piece) })
   for await (const batch of batches) {
-    for (const { bytes } of batch) {
-      text.add(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), 0, bytes.length)
-      if (text.length >= textBytes) yield text.take()
-    }
+    for (const { bytes } of batch) text.add(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), 0, bytes.length)
+    yield* made.splice(0)
   }
-  if (text.length > 0) yield text.take()
+  text.flush()
+  yield* made
 }
 
 /** Whether a record may follow another in a file sorted by coordinate: those without a place come last. */

@@ -2,8 +2,6 @@ import type { BamHeader } from '../formats/bam-header.ts'
 import { createSamTextWriter } from '../formats/sam-text-writer.ts'
 import type { RecordSink } from './record-cutter.ts'
 
-const textBytes = 256 * 1024
-
 /**
  * The records that `visit` goes through as SAM text, behind the header.
  *
@@ -15,12 +13,12 @@ export async function* samSlice(
   placeOf: (block: number, within: number) => string,
 ): AsyncGenerator<Uint8Array> {
   if (header.text !== '') yield Buffer.from(header.text)
-  const text = createSamTextWriter(header, textBytes)
-  const full: Uint8Array[] = []
+  const made: Uint8Array[] = []
+  const text = createSamTextWriter({ header, onText: (piece) => void made.push(piece) })
   const onRecord: RecordSink = (view, from, to, block, within) => {
     text.add(view, from, to, () => placeOf(block, within))
-    if (text.length >= textBytes) full.push(text.take())
   }
-  for await (const _ of visit(onRecord)) yield* full.splice(0)
-  if (text.length > 0) yield text.take()
+  for await (const _ of visit(onRecord)) yield* made.splice(0)
+  text.flush()
+  yield* made
 }

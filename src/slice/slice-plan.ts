@@ -3,7 +3,7 @@ import { type ByteRange, rangeLength } from '../core/byte-range.ts'
 import type { Region } from '../core/region.ts'
 import { maximumBlockBytes } from '../formats/bgzf-block.ts'
 import type { Chunk } from '../formats/chunk.ts'
-import type { VirtualOffset } from '../formats/virtual-offset.ts'
+import { earlierVirtualOffset, type VirtualOffset } from '../formats/virtual-offset.ts'
 import { clipSpan, joinSpans, subtractSpans } from './offset-spans.ts'
 import type { ReferenceBounds } from './reference-bounds.ts'
 
@@ -20,6 +20,14 @@ export interface SliceSpan extends Chunk {
   readonly mode: 'keep' | 'sift'
   /** No record of a kept span lies before; -1 for the reads without a place. */
   readonly leastPosition: number
+  /** Of sifted spans: what need not be looked at. In order; spans of one reference share them. */
+  readonly leaps?: readonly Leap[]
+}
+
+/** Once a record at `position` or behind it was met, none belongs to the slice before the place `to`; without one, none of the reference. */
+export interface Leap {
+  readonly position: number
+  readonly to?: VirtualOffset
 }
 
 /** What is done with the blocks, in file order. */
@@ -65,15 +73,28 @@ function stretchesOf(region: PlacedRegion, bounds: ReferenceBounds, contained: b
   return { sift: [...edges, ...leaving, ...short], keep: long.map((span) => ({ ...span, leastPosition: start })) }
 }
 
+/** Behind the end of each region, the next records that can belong to the slice are those of the regions behind it. */
+function leapsOf(regions: readonly PlacedRegion[], stretches: readonly Stretches[]): Leap[] {
+  const leaps: Leap[] = []
+  let to: VirtualOffset | undefined
+  for (let at = regions.length - 1; at >= 0; at -= 1) {
+    leaps.push({ position: (regions[at] as PlacedRegion).end, ...(to && { to }) })
+    const { sift, keep } = stretches[at] as Stretches
+    for (const { start } of [...sift, ...keep]) to = to ? earlierVirtualOffset(to, start) : start
+  }
+  return leaps.reverse()
+}
+
 function spansOfReference(regions: readonly PlacedRegion[], bounds: ReferenceBounds, contained: boolean): SliceSpan[] {
   const referenceId = (regions[0] as PlacedRegion).referenceId
   const stretches = regions.map((region) => stretchesOf(region, bounds, contained))
   const keep = stretches.flatMap((one) => one.keep)
   const sift = joinSpans(stretches.flatMap((one) => one.sift))
+  const leaps = leapsOf(regions, stretches)
   // With `contained`, kept spans were cut around what must be sifted; else what one region keeps no other needs to sift.
   return [
     ...keep.map((span): SliceSpan => ({ ...span, referenceId, mode: 'keep' })),
-    ...subtractSpans(sift, joinSpans(keep)).map((span): SliceSpan => ({ ...span, referenceId, mode: 'sift', leastPosition: -1 })),
+    ...subtractSpans(sift, joinSpans(keep)).map((span): SliceSpan => ({ ...span, referenceId, mode: 'sift', leastPosition: -1, leaps })),
   ].sort((a, b) => a.start.block - b.start.block || a.start.within - b.start.within)
 }
 
