@@ -9,8 +9,8 @@ import { startSwiftProcesses, swift, swiftCredentials } from './swift.ts'
 
 process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] = 'true'
 
-const minio: StoreProgram = { name: 'minio', module: 'github.com/minio/minio@latest' }
-const versitygw: StoreProgram = { name: 'versitygw', module: 'github.com/versity/versitygw/cmd/versitygw@latest' }
+const minio: StoreProgram = { name: 'minio', module: 'github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c' }
+const versitygw: StoreProgram = { name: 'versitygw', module: 'github.com/versity/versitygw/cmd/versitygw@v1.8.0' }
 
 const credentials = { accessKeyId: 'scoreaccess', secretAccessKey: 'scoresecret' }
 
