@@ -35,7 +35,7 @@ export interface EmbeddedOptions extends Omit<PresignServiceOptions, 'backend'> 
   readonly durable?: boolean
   /** Milliseconds since 1970. */
   readonly now?: () => number
-  /** Told of the store's own failures, such as a full disk, that a client of the data plane was answered with. */
+  /** Told of the store's own failures, such as a full disk, that a client of the data plane was answered with; and of those behind an answer. */
   readonly onStoreFailure?: (error: ScoreError) => void
   /** Told of every decision about access, for an audit. */
   readonly onDecision?: (decision: AuthDecision) => void
@@ -60,6 +60,7 @@ export interface EmbeddedScore {
    * crashes left; to be called now and then, such as every hour.
    */
   sweep(options?: CallOptions): Promise<void>
+  /** Waits for what is still done behind answers that were given. */
   close(): Promise<void>
 }
 
@@ -97,6 +98,7 @@ export async function openEmbeddedScore(options: EmbeddedOptions): Promise<Embed
     authorizer,
     presign: createPresignService({ ...options, backend: store }),
     ...(options.partPlan ? { partPlan: options.partPlan } : {}),
+    ...(onStoreFailure ? { onStoreFailure } : {}),
     now,
   })
   return {
@@ -111,6 +113,9 @@ export async function openEmbeddedScore(options: EmbeddedOptions): Promise<Embed
       await sweepStaleUploadsOnce({ backend, layout, ...call })
       await backend.sweep(call)
     },
-    close: () => catalogue.close(),
+    async close() {
+      await service.settle()
+      await catalogue.close()
+    },
   }
 }

@@ -32,7 +32,7 @@ export interface OpenScoreOptions {
   readonly userAgent?: string
   /** Milliseconds since 1970. */
   readonly now?: () => number
-  /** Told of a local store's own failures, such as a full disk. */
+  /** Told of failures of the store that no caller hears of: a local one's own, such as a full disk, and those behind an answer. */
   readonly onStoreFailure?: (error: ScoreError) => void
   /** Told of every decision about access, for an audit. */
   readonly onDecision?: (decision: AuthDecision) => void
@@ -58,6 +58,7 @@ export interface OpenedScore {
   readonly checks: readonly ScoreCheck[]
   /** Ends uploads left alone, unless the configuration says otherwise; of servers that share a store one does it, twice a day at most. */
   sweep(options?: CallOptions): Promise<void>
+  /** Waits for what is still done behind answers that were given. */
   close(): Promise<void>
 }
 
@@ -101,9 +102,10 @@ interface ServiceParts {
   readonly metadata: MetadataService
   readonly authorizer: Authorizer
   readonly now: () => number
+  readonly onStoreFailure?: (error: ScoreError) => void
 }
 
-function serviceOf(config: ServerConfig, { store, metadata, authorizer, now }: ServiceParts): ScoreService {
+function serviceOf(config: ServerConfig, { store, metadata, authorizer, now, onStoreFailure }: ServiceParts): ScoreService {
   const { backend, layout } = store
   return createScoreService({
     backend,
@@ -118,6 +120,7 @@ function serviceOf(config: ServerConfig, { store, metadata, authorizer, now }: S
     partPlan: { partSizeBytes: config.integer('upload.partsize') },
     customMd5Property: config.text('s3.customMd5Property') ?? '',
     legacyMode: config.boolean('metadata.useLegacyMode'),
+    ...(onStoreFailure ? { onStoreFailure } : {}),
     now,
   })
 }
@@ -150,8 +153,9 @@ export async function openScore(config: ServerConfig, given: OpenScoreOptions): 
     const { onDecision, onStoreCall } = options
     const authorizer = onDecision ? createObservedAuthorizer({ authorizer: auth.authorizer, onDecision }) : auth.authorizer
     const told = onStoreCall ? { ...store, backend: observeBackend(store.backend, onStoreCall) } : store
+    const service = serviceOf(config, { store: told, metadata, authorizer, now, ...(onStoreFailure ? { onStoreFailure } : {}) })
     return {
-      service: serviceOf(config, { store: told, metadata, authorizer, now }),
+      service,
       authorizer,
       ...(store.dataPlane ? { dataPlane: store.dataPlane } : {}),
       ...(catalogue ? { catalogue } : {}),
@@ -163,7 +167,10 @@ export async function openScore(config: ServerConfig, given: OpenScoreOptions): 
         if (config.boolean('upload.clean.enabled')) await sweepStaleUploadsOnce({ ...store, olderThanSeconds, ...call })
         await store.sweep?.(call)
       },
-      close,
+      async close() {
+        await service.settle()
+        await close()
+      },
     }
   } catch (error) {
     await close()

@@ -7,6 +7,7 @@ import type { ObjectStat, StorageBackend } from '../storage/storage-backend.ts'
 import { readDocument } from './document.ts'
 import type { Registration } from './registration.ts'
 import type { SpecStore } from './spec-store.ts'
+import type { StateRemovals } from './state-removals.ts'
 import type { UploadJournal } from './upload-journal.ts'
 import { type HeldParts, reconcileParts } from './upload-parts.ts'
 
@@ -16,6 +17,7 @@ export interface FinalizeContext {
   readonly journal: UploadJournal
   readonly specs: SpecStore
   readonly registration: Registration
+  readonly removals: StateRemovals
 }
 
 export function uploadGone(upload: UploadRef): ScoreError {
@@ -78,10 +80,14 @@ async function isJoined(
   return !metaStat || metaStat.lastModified < stat.lastModified
 }
 
-/** Writes `.meta`, then removes the upload's state: in this order, so that a crash between leaves an upload that can finish. */
+/**
+ * Writes `.meta`, then ends the upload: in this order, so that a crash between leaves an upload that can finish. What is
+ * left of its state then says nothing to anyone, and is removed behind the answer.
+ */
 async function seal(context: FinalizeContext, upload: UploadRef, spec: ObjectSpec, options?: CallOptions): Promise<void> {
   await context.specs.write({ ...spec, objectId: upload.objectId, uploadId: upload.uploadId }, options)
-  await context.journal.close(upload, options)
+  await context.journal.end(upload, options)
+  await context.removals.begin(upload)
 }
 
 /**
@@ -117,7 +123,8 @@ async function join(
 async function isFinished(context: FinalizeContext, upload: UploadRef, options?: CallOptions): Promise<boolean> {
   const stored = await context.specs.read(upload.objectId, options)
   if (stored?.spec.uploadId !== upload.uploadId) return false
-  await context.journal.close(upload, options)
+  await context.journal.end(upload, options)
+  await context.removals.begin(upload)
   return true
 }
 

@@ -28,7 +28,7 @@ async function guarded<Result>(work: Promise<Result>, store: string): Promise<Re
  * becomes `invalid-configuration` here, so that no caller is told to get another token.
  */
 export function guardBackend(backend: StorageBackend): StorageBackend {
-  const { name, presignObjectWrite, listMultiparts } = backend
+  const { name, presignObjectWrite, listMultiparts, deleteMany } = backend
   return {
     name,
     ...(backend.listsAllParts ? { listsAllParts: true } : {}),
@@ -36,6 +36,7 @@ export function guardBackend(backend: StorageBackend): StorageBackend {
     get: (address, options) => guardedStream(backend.get(address, options), name),
     put: (address, body, options) => guarded(backend.put(address, body, options), name),
     delete: (address, options) => guarded(backend.delete(address, options), name),
+    ...(deleteMany ? { deleteMany: (addresses, options) => guarded(deleteMany(addresses, options), name) } : {}),
     list: (prefix, options) => guardedStream(backend.list(prefix, options), name),
     listFolders: (prefix, options) => guardedStream(backend.listFolders(prefix, options), name),
     presign: (request) => guarded(backend.presign(request), name),

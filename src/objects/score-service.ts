@@ -13,6 +13,7 @@ import { listStoredObjects, listVisibleObjects } from './listing.ts'
 import { createPresignService, type PresignService } from './presign-service.ts'
 import { createRegistration, type Registration } from './registration.ts'
 import { createSpecStore } from './spec-store.ts'
+import { createStateRemovals } from './state-removals.ts'
 import { createUploadJournal } from './upload-journal.ts'
 import { createUploads, type Uploads } from './uploads.ts'
 
@@ -28,6 +29,8 @@ export interface ScoreServiceOptions {
   readonly customMd5Property?: string
   /** Leave the states of analyses unasked; default false. */
   readonly legacyMode?: boolean
+  /** Told of failures of the store behind answers that were given, which are made good later: by no caller they are heard of. */
+  readonly onStoreFailure?: (error: ScoreError) => void
   /** Milliseconds since 1970; default the system's clock. */
   readonly now?: () => number
 }
@@ -42,6 +45,8 @@ export interface ScoreService {
    * @throws `invalid-configuration` when it is missing or the store refuses us; `unavailable`.
    */
   ready(options?: CallOptions): Promise<void>
+  /** Waits for what is still done behind answers that were given, 30 seconds at most: before a process ends. */
+  settle(): Promise<void>
 }
 
 interface ServiceParts {
@@ -192,13 +197,14 @@ export function createScoreService(options: ScoreServiceOptions): ScoreService {
   const registration = createRegistration({ metadata, legacyMode: options.legacyMode ?? false })
   const plan = options.partPlan ? { partPlan: options.partPlan } : {}
   const journal = createUploadJournal({ backend, layout })
+  const removals = createStateRemovals({ journal, ...(options.onStoreFailure ? { onFailure: options.onStoreFailure } : {}) })
   const parts: ServiceParts = {
     backend,
     layout,
     metadata,
     authorizer,
     registration,
-    uploads: createUploads({ backend, layout, journal, specs, registration, presign, now: options.now ?? Date.now, ...plan }),
+    uploads: createUploads({ backend, layout, journal, removals, specs, registration, presign, now: options.now ?? Date.now, ...plan }),
     downloads: createDownloads({ layout, specs, presign, ...plan }),
   }
   return {
@@ -208,5 +214,6 @@ export function createScoreService(options: ScoreServiceOptions): ScoreService {
       const { bucket, key } = layout.sentinel
       throw new ScoreError('invalid-configuration', `bucket '${bucket}' lacks the sentinel object '${key}'; put an empty object there`)
     },
+    settle: removals.settle,
   }
 }

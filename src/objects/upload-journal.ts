@@ -3,7 +3,7 @@ import type { ObjectSpec, Part, PartReceipt, SignedPart, UploadRef } from '../co
 import { runPool } from '../core/pool.ts'
 import type { ObjectLayout } from '../storage/object-layout.ts'
 import { parsePartState, partStateName, partStatePrefix, partStateStem } from '../storage/part-state.ts'
-import type { StorageBackend } from '../storage/storage-backend.ts'
+import type { ObjectAddress, StorageBackend } from '../storage/storage-backend.ts'
 import { parseJson } from '../wire/json-reader.ts'
 import { objectSpecFromJson, objectSpecToJson } from '../wire/object-spec-json.ts'
 import { readDocument, writeDocument } from './document.ts'
@@ -44,7 +44,11 @@ export interface UploadJournal {
   forget(upload: UploadRef, partNumber: number, options?: CallOptions): Promise<void>
   /** Forgets these receipts and no others. */
   drop(upload: UploadRef, receipts: readonly PartReceipt[], options?: CallOptions): Promise<void>
-  /** Removes all of it: first the spec, which ends the upload for everyone who looks, then the rest. */
+  /** Removes the spec, which ends the upload for everyone who looks. */
+  end(upload: UploadRef, options?: CallOptions): Promise<void>
+  /** Removes what is left of an upload that has ended. */
+  clear(upload: UploadRef, options?: CallOptions): Promise<void>
+  /** Ends the upload and removes all of it, in this order. */
   close(upload: UploadRef, options?: CallOptions): Promise<void>
   /** When anything in the folder was written last; `undefined` when it is empty. */
   lastWritten(upload: UploadRef, options?: CallOptions): Promise<Date | undefined>
@@ -53,7 +57,7 @@ export interface UploadJournal {
 export interface UploadJournalOptions {
   readonly backend: StorageBackend
   readonly layout: ObjectLayout
-  /** Deletes at once; default 32. */
+  /** Deletes at once, where the store takes them one by one; default 32. */
   readonly concurrency?: number
 }
 
@@ -72,8 +76,13 @@ export function createUploadJournal({ backend, layout, concurrency = 32 }: Uploa
     const oldest = recent.size > rememberedReceipts ? recent.keys().next().value : undefined
     if (oldest !== undefined) recent.delete(oldest)
   }
-  const deleteNames = (upload: UploadRef, names: Iterable<string> | AsyncIterable<string>, options?: CallOptions): Promise<void> =>
-    runPool(names, (name, call) => backend.delete(layout.upload(upload, name), call), { ...options, concurrency })
+  const { deleteMany } = backend
+  const deleteNames = async (upload: UploadRef, names: Iterable<string> | AsyncIterable<string>, options?: CallOptions): Promise<void> => {
+    if (!deleteMany) return runPool(names, (name, call) => backend.delete(layout.upload(upload, name), call), { ...options, concurrency })
+    const addresses: ObjectAddress[] = []
+    for await (const name of names) addresses.push(layout.upload(upload, name))
+    if (addresses.length > 0) await deleteMany(addresses, options)
+  }
 
   async function* names(upload: UploadRef, start: string, options?: CallOptions): AsyncIterable<string> {
     const folder = layout.upload(upload).key
@@ -134,9 +143,11 @@ export function createUploadJournal({ backend, layout, concurrency = 32 }: Uploa
       await deleteNames(upload, names(upload, partStateStem(partNumber), options), options)
     },
     drop: (upload, receipts, options) => deleteNames(upload, receipts.map(partStateName), options),
+    end: (upload, options) => backend.delete(layout.upload(upload, specName), options),
+    clear: (upload, options) => deleteNames(upload, names(upload, '', options), options),
     async close(upload, options) {
-      await backend.delete(layout.upload(upload, specName), options)
-      await deleteNames(upload, names(upload, '', options), options)
+      await journal.end(upload, options)
+      await journal.clear(upload, options)
     },
     async lastWritten(upload, options) {
       let latest: Date | undefined

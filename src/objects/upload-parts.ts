@@ -34,19 +34,12 @@ async function storedParts(
   return parts
 }
 
-/**
- * Reads the receipts and checks each against the store; removes those that do not hold (a part sent again with another
- * content leaves two). The receipts are read first, so that one registered meanwhile is never taken for a stale one.
- */
-export async function reconcileParts(
-  context: { readonly backend: StorageBackend; readonly journal: UploadJournal; readonly multipart: MultipartRef },
-  upload: UploadRef,
+/** Receipts that hold, one for each part, and those that do not. */
+function compare(
+  receipts: readonly PartReceipt[],
+  stored: ReadonlyMap<number, StoredPart>,
   spec: ObjectSpec,
-  options?: CallOptions,
-): Promise<HeldParts | GoneUpload> {
-  const { receipts, fresh } = await context.journal.readRecord(upload, options)
-  const stored = await storedParts(context.backend, context.multipart, options)
-  if (stored === undefined) return { gone: true, receipts }
+): { readonly held: ReadonlyMap<number, PartReceipt>; readonly stale: readonly PartReceipt[] } {
   const planned = new Map(spec.parts.map((part) => [part.number, rangeLength(part.range)]))
   const held = new Map<number, PartReceipt>()
   const stale: PartReceipt[] = []
@@ -57,8 +50,30 @@ export async function reconcileParts(
     if (holds && !held.has(receipt.number)) held.set(receipt.number, receipt)
     else stale.push(receipt)
   }
-  if (stale.length > 0) await context.journal.drop(upload, stale, options)
-  return { fresh, held }
+  return { held, stale }
+}
+
+/**
+ * Reads the receipts and checks each against the store; removes those that do not hold (a part sent again with another
+ * content leaves two). Both are read at once, so the store is asked again before a receipt is given up: it may be of a
+ * part that came meanwhile.
+ */
+export async function reconcileParts(
+  context: { readonly backend: StorageBackend; readonly journal: UploadJournal; readonly multipart: MultipartRef },
+  upload: UploadRef,
+  spec: ObjectSpec,
+  options?: CallOptions,
+): Promise<HeldParts | GoneUpload> {
+  const { backend, journal, multipart } = context
+  const [{ receipts, fresh }, listed] = await Promise.all([journal.readRecord(upload, options), storedParts(backend, multipart, options)])
+  if (listed === undefined) return { gone: true, receipts }
+  const { held, stale } = compare(receipts, listed, spec)
+  if (stale.length === 0) return { fresh, held }
+  const stored = await storedParts(backend, multipart, options)
+  if (stored === undefined) return { gone: true, receipts }
+  const checked = compare(receipts, stored, spec)
+  await journal.drop(upload, checked.stale, options)
+  return { fresh, held: checked.held }
 }
 
 /** @throws `part-mismatch` unless the store holds the part with this ETag; `upload-not-found`. */

@@ -218,9 +218,13 @@ export function createUploads(context: UploadsContext): Uploads {
       await finalizeUpload(context, upload, options)
     },
     async cancel(objectId, options) {
-      const uploads = await context.journal.all(objectId, options)
-      if (uploads.length === 0) throw noUpload(objectId)
-      for (const upload of uploads) await endUpload(context, upload, options)
+      let open = false
+      for (const upload of await context.journal.all(objectId, options)) {
+        open = (await context.journal.isOpen(upload, options)) || open
+        await endUpload(context, upload, options)
+      }
+      // What a finished upload, or a cancel that died, left behind is removed as well, but was no upload in progress.
+      if (!open) throw noUpload(objectId)
     },
     exists: (objectId, options) => context.specs.exists(objectId, options),
   }

@@ -24,7 +24,7 @@ export function observeBackend(
     timed.one(call, (time) => onCall({ operation, ...more, ...time }))
   const many = <T>(operation: Operation, call: () => AsyncIterable<T>): AsyncGenerator<T> =>
     timed.many(call, (time) => onCall({ operation, ...time }))
-  const { presignObjectWrite, listMultiparts } = backend
+  const { presignObjectWrite, listMultiparts, deleteMany } = backend
   return {
     name: backend.name,
     ...(backend.listsAllParts ? { listsAllParts: true } : {}),
@@ -32,6 +32,7 @@ export function observeBackend(
     get: (address, options) => many('get', () => backend.get(address, options)),
     put: (address, body, options) => one('put', () => backend.put(address, body, options)),
     delete: (address, options) => one('delete', () => backend.delete(address, options)),
+    ...(deleteMany ? { deleteMany: (addresses, options) => one('deleteMany', () => deleteMany(addresses, options)) } : {}),
     list: (prefix, options) => many('list', () => backend.list(prefix, options)),
     listFolders: (prefix, options) => many('listFolders', () => backend.listFolders(prefix, options)),
     presign: (request) => one('presign', () => backend.presign(request), { presigned: request.action }),

@@ -79,7 +79,7 @@ async function* openMultiparts(
 export function createRetryingBackend(backend: StorageBackend, options: RetryingBackendOptions = {}): StorageBackend {
   const retryable = (error: ScoreError): boolean => error.code === 'unavailable'
   const again: Again = (work, call) => retry(work, { retryable, ...options, ...(call?.signal ? { signal: call.signal } : {}) })
-  const { presignObjectWrite, listMultiparts } = backend
+  const { presignObjectWrite, listMultiparts, deleteMany } = backend
   return {
     name: backend.name,
     ...(backend.listsAllParts ? { listsAllParts: true } : {}),
@@ -90,6 +90,7 @@ export function createRetryingBackend(backend: StorageBackend, options: Retrying
       return again(() => backend.put(address, bytes, call), call)
     },
     delete: (address, call) => again(() => backend.delete(address, call), call),
+    ...(deleteMany ? { deleteMany: (addresses, call) => again(() => deleteMany(addresses, call), call) } : {}),
     list: (prefix, call) => resumed(again, (last) => past(backend.list(prefix, call), last?.key, ({ key }) => key), call),
     listFolders: (prefix, call) => resumed(again, (last) => past(backend.listFolders(prefix, call), last, (key) => key), call),
     presign: (request) => again(() => backend.presign(request)),

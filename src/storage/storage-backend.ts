@@ -101,6 +101,11 @@ export interface StorageBackend {
   put(address: ObjectAddress, body: Uint8Array, options?: CallOptions): Promise<void>
   /** No error when there is nothing. */
   delete(address: ObjectAddress, options?: CallOptions): Promise<void>
+  /**
+   * Deletes all of them, any number, in any order; no error for those that are not there. After a failure, which names one
+   * that is still there, others may be gone. Absent where the store has no request for many at once.
+   */
+  deleteMany?(addresses: readonly ObjectAddress[], options?: CallOptions): Promise<void>
   /** Every object whose key begins with `prefix.key`, in ascending order of UTF-8 bytes, streamed. */
   list(prefix: ObjectAddress, options?: CallOptions): AsyncIterable<ListedObject>
   /** The folders right below: each distinct key up to and including the first `/` after the prefix, ascending. */

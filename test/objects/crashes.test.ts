@@ -7,12 +7,12 @@ import type { ObjectSpec, SignedPart, UploadProgress, UploadRef } from '../../sr
 import { createScoreService } from '../../src/objects/score-service.ts'
 import { sweepStaleUploads } from '../../src/objects/stale-uploads.ts'
 import { suite } from '../support/suite.ts'
-import { bytes, collect, type House, ids, openHouse, partPlan, tapStore } from './score-house.ts'
+import { bytes, collect, failure, type House, ids, openHouse, partPlan, tapStore } from './score-house.ts'
 
 class Killed extends Error {}
 
 /** A server that dies at its n-th call to the store: just before it is made, or just after it was carried out. */
-function mortalServer(house: House, diesAt: number, when: 'before' | 'after'): { readonly api: ScoreApi; readonly calls: () => number } {
+function mortalServer(house: House, diesAt: number, when: 'before' | 'after') {
   const store = tapStore(house.store)
   let dead = false
   const die = (): never => {
@@ -32,7 +32,7 @@ function mortalServer(house: House, diesAt: number, when: 'before' | 'after'): {
     authorizer: createOpenAuthorizer(),
     partPlan,
   })
-  return { api: service.as(undefined), calls: () => store.tap.calls.length }
+  return { api: service.as(undefined), settle: service.settle, calls: () => store.tap.calls.length, died: () => dead }
 }
 
 type Send = House['send']
@@ -76,12 +76,12 @@ async function crash(
   diesAt: number,
   when: 'before' | 'after',
   overwrite: boolean,
-): Promise<{ readonly died: boolean; readonly calls: number }> {
+): Promise<{ readonly died: boolean; readonly answered: boolean; readonly calls: number }> {
   const house = await openHouse()
   if (overwrite) await house.upload(ids.a, bytes(15, 9))
   const body = bytes(25)
   const first = mortalServer(house, diesAt, when)
-  let died = false
+  let answered = false
   let sent = 0
   let upload: UploadRef | undefined
   const send: Send = (part, piece) => {
@@ -92,9 +92,9 @@ async function crash(
     const spec = await first.api.openUpload({ objectId: ids.a, size: 25, md5: md5Hex(body), overwrite })
     upload = spec
     await sendMissing(send, first.api, spec, body)
+    answered = true
   } catch (error) {
     if (!(error instanceof Killed)) throw error
-    died = true
     const described = await house.api.describeObject(ids.a).catch((failure: unknown) => {
       if (isScoreError(failure, 'object-not-found')) return undefined
       throw failure
@@ -102,6 +102,11 @@ async function crash(
     // Old bytes with old sums, new ones with new, or no sums: never a mixture.
     if (described?.md5 !== undefined)
       assert.is(described.md5, md5Hex(...(await collect(house.store.get({ bucket: 'obj', key: `data/${ids.a}` })))))
+  }
+  await first.settle()
+  if (answered) {
+    assert.is((await failure(house.api.resumeUpload({ objectId: ids.a, size: 25 }))).code, 'upload-not-found')
+    assert.is(await house.api.objectExists(ids.a), true)
   }
   house.advance(1000)
   await uploadAgain(send, house.api, body, { upload, overwrite })
@@ -120,7 +125,7 @@ async function crash(
     (await collect(house.store.list({ bucket: 'state', key: '' }))).map((row) => row.key),
     [`data/${ids.a}.meta`],
   )
-  return { died, calls: first.calls() }
+  return { died: first.died(), answered, calls: first.calls() }
 }
 
 suite('a server that is killed at any call to its store', (test) => {
@@ -129,8 +134,13 @@ suite('a server that is killed at any call to its store', (test) => {
       test(`${overwrite ? 'a replacement' : 'a new object'}, killed ${when} each call: the next server finishes it, nothing is left over`, async () => {
         const { calls } = await crash(Number.POSITIVE_INFINITY, when, overwrite)
         assert.ok(calls > 20, `only ${calls} moments`)
-        let deaths = 0
-        for (let diesAt = 1; diesAt <= calls; diesAt++) if ((await crash(diesAt, when, overwrite)).died) deaths++
+        let [deaths, behind] = [0, 0]
+        for (let diesAt = 1; diesAt <= calls; diesAt++) {
+          const { died, answered } = await crash(diesAt, when, overwrite)
+          if (died) deaths++
+          if (died && answered) behind++
+        }
         assert.is(deaths, calls)
+        assert.ok(behind >= 4, `${behind} died behind their answer`)
       })
 })

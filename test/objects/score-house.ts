@@ -205,7 +205,10 @@ export async function openHouse(
     async upload(objectId, body, { finish = true, overwrite = false } = {}) {
       const spec = await api.openUpload({ objectId, size: body.length, md5: md5Hex(body), overwrite })
       for (const part of spec.parts) await api.finalizePart(spec, await send(part, body.subarray(part.range.start, part.range.end)))
-      if (finish) await api.finalizeUpload(spec)
+      if (finish) {
+        await api.finalizeUpload(spec)
+        await service.settle()
+      }
       return spec
     },
     async text(bucket, key) {

@@ -66,6 +66,7 @@ export async function serveOnAzurite(): Promise<ScoreOnAzurite> {
     call: (path, init = {}) => fetch(`${url}${path}`, { ...init, headers: { authorization: `Bearer ${azureToken}` } }),
     async close() {
       await server.close({ deadlineSeconds: 1 })
+      await service.settle()
       await catalogue.close()
       await azurite.stop()
       await rm(folder, { recursive: true, force: true })

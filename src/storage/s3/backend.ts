@@ -5,6 +5,7 @@ import { isScoreError, ScoreError } from '../../core/errors.ts'
 import type { ObjectAddress, ObjectStat, StorageBackend } from '../storage-backend.ts'
 import { createS3Presigner } from './presigner.ts'
 import { createS3Calls, type S3Calls } from './s3-calls.ts'
+import { createS3Delete } from './s3-delete.ts'
 import { listFolderPrefixes, listObjects } from './s3-listing.ts'
 import { createS3Multipart, encryptionInput } from './s3-multipart.ts'
 import { readObject } from './s3-object-reader.ts'
@@ -93,18 +94,7 @@ export function createS3Backend(options: S3BackendOptions = {}): StorageBackend 
       const context = { doing: `write ${address.bucket}/${address.key}`, subject: 'bucket' } as const
       await calls.run(context, (client, sdk, request) => client.send(new sdk.PutObjectCommand(input), request), call)
     },
-    async delete(address, call) {
-      const context = { doing: `delete ${address.bucket}/${address.key}`, subject: 'object' } as const
-      try {
-        await calls.run(
-          context,
-          (client, sdk, request) => client.send(new sdk.DeleteObjectCommand({ Bucket: address.bucket, Key: address.key }), request),
-          call,
-        )
-      } catch (error) {
-        if (!isScoreError(error, 'object-not-found')) throw error
-      }
-    },
+    ...createS3Delete(calls),
     list: (prefix, call) => listObjects(calls, prefix, call),
     listFolders: (prefix, call) => listFolderPrefixes(calls, prefix, call),
     presign: createS3Presigner(calls.open, options),

@@ -68,7 +68,12 @@ export async function openFaultBench(store: S3TestStore): Promise<FaultBench> {
   let files = 0
 
   const registered = (): Promise<string> => service.register({ size: body.length, md5, access: 'controlled' })
-  const upload = (objectId: string): Promise<TransferReceipt> => engine.upload({ objectId, from: { path: source }, md5 })
+  // What is done behind the answer meets faults as well.
+  const upload = async (objectId: string): Promise<TransferReceipt> => {
+    const receipt = await engine.upload({ objectId, from: { path: source }, md5 })
+    await service.settle()
+    return receipt
+  }
   const bench: FaultBench = {
     store,
     proxy,

@@ -15,7 +15,7 @@ const study = 'DEMO'
 const token = 'token-of-the-services-suite-0123456789'
 const defaultPartBytes = 5 * 1024 ** 2
 
-export type ServiceOnStore = ScoreSubject & { readonly layout: ObjectLayout; close(): Promise<void> }
+export type ServiceOnStore = ScoreSubject & { readonly layout: ObjectLayout; settle(): Promise<void>; close(): Promise<void> }
 
 /** The service on a real store, with the embedded catalogue in a folder of its own. */
 export async function openServiceOnStore(store: {
@@ -61,7 +61,9 @@ export async function openServiceOnStore(store: {
     },
     publish: async (objectId) => catalogue.publish(study, await analysisOf(objectId)),
     unpublish: async (objectId) => catalogue.unpublish(study, await analysisOf(objectId)),
+    settle: service.settle,
     async close() {
+      await service.settle()
       await catalogue.close()
       await rm(folder, { recursive: true })
     },
