@@ -20,7 +20,7 @@ export { createTokenRouter, type TokenRoutes } from './auth/token-router.ts'
 export type { ClaimPath } from './auth/token-scopes.ts'
 export { createUmaVerifier, type UmaVerifierOptions } from './auth/uma-verifier.ts'
 // bytes
-export { type ByteSource, readBytes } from './bytes/byte-source.ts'
+export { type ByteSource, type PourOptions, readBytes } from './bytes/byte-source.ts'
 export { type CachedSourceOptions, createCachedSource } from './bytes/cached-source.ts'
 export { type DiskCache, type DiskCacheOptions, type DiskCacheStatistics, openDiskCache } from './bytes/disk-cache.ts'
 export { createFileSource } from './bytes/file-source.ts'

@@ -3,7 +3,7 @@ import { ScoreError } from '../../src/index.ts'
 import { type Answers, createAnswers } from './answers.ts'
 import { cacheSecondsOf } from './cache-seconds.ts'
 import type { FuseDriver, MountRequest } from './fuse-driver.ts'
-import { encodeNativeStat, type FuseNativeLibrary, loadFuseNative, type NativeMount } from './fuse-native-library.ts'
+import { encodeNativeStat, type FuseNativeLibrary, loadFuseNative, type NativeMount, nativeRead } from './fuse-native-library.ts'
 import { mountType, prepareMountPoint, requireFuse } from './mount-point.ts'
 import { watchMounted } from './mounted-folder.ts'
 import { nativeOperations } from './native-operations.ts'
@@ -119,6 +119,7 @@ export function createFuseNativeDriver(options: FuseNativeDriverOptions = {}): F
       const operations = nativeOperations({ mount, answers, owner, allowOther })
       const native = new library(mountPoint, operations, { timeout: callMs + libraryAfterMs })
       native._fuseOptions = () => nativeOptions
+      native._handlers[library.binding.op_read] = nativeRead(library.binding, operations)
       native._op_fgetattr = (signal, path, handle) =>
         operations.fgetattr(path, handle, (error, stat) => signal(error, stat && encodeNativeStat(stat)))
       await begin(native, mountPoint, startMs)

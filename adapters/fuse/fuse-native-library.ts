@@ -32,8 +32,29 @@ export interface NativeOperations {
   statfs(path: string, done: (error: number, status?: NativeStatfs) => void): void
 }
 
+/** How the library's C part asks for a read; the position comes in two halves. `thread` is who asks, and is told by it. */
+export type NativeRead = (
+  thread: Uint8Array,
+  operation: number,
+  path: string,
+  handle: number,
+  buffer: Uint8Array,
+  length: number,
+  positionLow: number,
+  positionHigh: number,
+) => void
+
+/** The library's C part, as far as we speak to it ourselves. */
+export interface NativeBinding {
+  readonly op_read: number
+  /** Lets the thread go on, and takes its memory from us. Once for each read: a second one would answer a later one. */
+  fuse_native_signal_read(thread: Uint8Array, result: number, count: number, memory: ArrayBufferLike): void
+}
+
 /** A mount of the library, which serves once. */
 export interface NativeMount {
+  /** By operation. The one of reads is replaced by ours: the library's own has a timer and seven closures for each. */
+  readonly _handlers: (NativeRead | undefined)[]
   /** Replaced by ours: the library's own knows too few options. */
   _fuseOptions: () => string
   /** Replaced by ours: the library's own asks `getattr` by path, where an open file may be gone from the tree. */
@@ -47,6 +68,14 @@ export interface FuseNativeLibrary {
   new (mountPoint: string, operations: NativeOperations, options: { readonly timeout: number }): NativeMount
   /** Replaced by ours: the library's own hands the path to a shell. */
   unmount: (mountPoint: string, done: (error?: Error | null) => void) => void
+  /** Put there by us: the library keeps it to itself. */
+  binding: NativeBinding
+}
+
+/** Whoever answers must answer once and in time; see {@link NativeOperations}. */
+export function nativeRead({ fuse_native_signal_read: signal }: NativeBinding, { read }: Pick<NativeOperations, 'read'>): NativeRead {
+  return (thread, _, path, handle, buffer, length, low, high) =>
+    read(path, handle, buffer, length, high * 2 ** 32 + low, (result) => signal(thread, result, 0, buffer.buffer))
 }
 
 /** A `stat` as the library's C part reads it: numbers above 2^32 in two halves. */
@@ -92,6 +121,8 @@ export function loadFuseNative(require: NodeJS.Require = createRequire(import.me
   if (loaded) return loaded
   try {
     const library = load(require) as FuseNativeLibrary
+    const folder = dirname(require.resolve('fuse-native/package.json'))
+    library.binding = createRequire(join(folder, 'package.json'))('node-gyp-build')(folder)
     library.unmount = (_, done) => process.nextTick(done, null)
     loaded = library
     return library

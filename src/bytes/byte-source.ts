@@ -2,6 +2,14 @@ import type { ByteRange } from '../core/byte-range.ts'
 import type { CallOptions } from '../core/call-options.ts'
 import { ScoreError } from '../core/errors.ts'
 
+export interface PourOptions extends CallOptions {
+  /**
+   * Memory for the next bytes of the range, asked for anew each time. A source may put them there by itself before it gives
+   * `take` that part of it, which spares a copy.
+   */
+  readonly space?: () => Uint8Array | undefined
+}
+
 /** Random access to bytes that live somewhere: a file, memory, a pre-signed URL, or a cache over one. */
 export interface ByteSource {
   /** Total bytes. */
@@ -18,7 +26,7 @@ export interface ByteSource {
    * As {@link ByteSource.stream}, for sources that need not wait for whoever takes the bytes: `take` is given them as they come
    * and copies what it keeps. What it throws ends the read.
    */
-  pour?(range: ByteRange, take: (piece: Uint8Array) => void, options?: CallOptions): Promise<void>
+  pour?(range: ByteRange, take: (piece: Uint8Array) => void, options?: PourOptions): Promise<void>
   close(): Promise<void>
 }
 

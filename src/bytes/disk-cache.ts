@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
-import { chmod, mkdir, readdir, rm, stat } from 'node:fs/promises'
+import { chmod, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ByteRange } from '../core/byte-range.ts'
-import type { CallOptions } from '../core/call-options.ts'
 import { ScoreError } from '../core/errors.ts'
 import { errnoOf, toFileError } from '../files/file-error.ts'
+import { makeFolder } from '../files/make-folder.ts'
+import type { PourOptions } from './byte-source.ts'
 import { type DiskSegment, openDiskSegment, segmentPageBytes, segmentPages } from './disk-segment.ts'
 import type { ObjectSource, ObjectVersion } from './object-source.ts'
 
@@ -77,7 +78,7 @@ export async function openDiskCache(options: DiskCacheOptions): Promise<DiskCach
   const folder = join(options.folder, 'score-pages-1')
   let storedBytes = 0
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 })
+    await makeFolder(folder, { mode: 0o700, doing: 'keep pages in' })
     await chmod(folder, 0o700)
     storedBytes = (await listKept(folder)).reduce((sum, { bytes }) => sum + bytes, 0)
   } catch (error) {
@@ -158,7 +159,7 @@ export async function openDiskCache(options: DiskCacheOptions): Promise<DiskCach
   }
 
   const over: DiskCache['over'] = (source, objectId) => {
-    const pour = async (range: ByteRange, take: (piece: Uint8Array) => void, call: CallOptions = {}): Promise<void> => {
+    const pour = async (range: ByteRange, take: (piece: Uint8Array) => void, call: PourOptions = {}): Promise<void> => {
       const version = await source.version(call)
       const key = keyOf(objectId, version)
       const direct = (part: ByteRange, sink = take): Promise<void> => pourFrom(source, part, sink, call)
@@ -248,7 +249,7 @@ export async function openDiskCache(options: DiskCacheOptions): Promise<DiskCach
   }
 }
 
-async function pourFrom(source: ObjectSource, range: ByteRange, take: (piece: Uint8Array) => void, call: CallOptions): Promise<void> {
+async function pourFrom(source: ObjectSource, range: ByteRange, take: (piece: Uint8Array) => void, call: PourOptions): Promise<void> {
   if (source.pour) return source.pour(range, take, call)
   for await (const piece of source.stream(range, call)) take(piece)
 }

@@ -153,14 +153,20 @@ export function createPageCache(options: PageCacheOptions = {}): PageCache {
 
   const readerOf = (object: PagedObject, { size, whole }: CachedObjectOptions): ObjectReader => {
     const reader = Symbol('reader')
+    object.readers += 1
     const window = createReadWindow(size, {
       requestBytes,
+      longRunBytes: maximumBytes / 8,
       maximumAheadBytes: () => {
         streams.add(reader)
         return Math.min(aheadBytes, maximumBytes / 2 / streams.size)
       },
     })
-    const foresee = ({ ahead, jumped }: ReadPlan): void => {
+    const foresee = ({ ahead, jumped, passed }: ReadPlan): void => {
+      // Its memory is warm, and the next bytes of the run go there; what others read stays.
+      if (passed && object.readers === 1) {
+        for (let index = Math.floor(passed.start / pageBytes); (index + 1) * pageBytes <= passed.end; index += 1) shelf.pass(object, index)
+      }
       if (jumped) {
         streams.delete(reader)
         fetches.forsake(object, reader)
@@ -199,6 +205,7 @@ export function createPageCache(options: PageCacheOptions = {}): PageCache {
         return bytes
       },
       close() {
+        object.readers -= 1
         streams.delete(reader)
         fetches.forsake(object, reader)
       },
@@ -214,6 +221,7 @@ export function createPageCache(options: PageCacheOptions = {}): PageCache {
         source,
         size,
         pages: new Map(),
+        readers: 0,
         keptPages: Math.ceil(kept / pageBytes),
         warm() {
           if (warmed) return

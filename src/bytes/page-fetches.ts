@@ -1,6 +1,6 @@
 import type { ByteRange } from '../core/byte-range.ts'
 import { ScoreError } from '../core/errors.ts'
-import type { ByteSource } from './byte-source.ts'
+import type { ByteSource, PourOptions } from './byte-source.ts'
 import type { Page, PagedObject, PageShelf } from './page-shelf.ts'
 
 /** Told once what became of a page. */
@@ -62,12 +62,24 @@ const mostFetches = 256
 /** Ending a fetch costs its connection, which is worth as much as the rest of it. */
 const worthEnding = MiB
 
-async function pull(source: ByteSource, range: ByteRange, take: (piece: Uint8Array) => void, signal: AbortSignal): Promise<void> {
-  if (source.pour) return source.pour(range, take, { signal })
-  for await (const piece of source.stream(range, { signal })) {
-    if (signal.aborted) return
+/** What is read at once into memory that lies together. */
+const longestPiece = 256 * 1024
+
+async function pull(
+  source: ByteSource,
+  range: ByteRange,
+  take: (piece: Uint8Array) => void,
+  call: PourOptions & { readonly signal: AbortSignal },
+): Promise<void> {
+  if (source.pour) return source.pour(range, take, call)
+  for await (const piece of source.stream(range, call)) {
+    if (call.signal.aborted) return
     take(piece)
   }
+}
+
+function isSame(one: Uint8Array, other: Uint8Array): boolean {
+  return one.buffer === other.buffer && one.byteOffset === other.byteOffset
 }
 
 export function createPageFetches(shelf: PageShelf, { connections, stallMs, now }: PageFetchesOptions): PageFetches {
@@ -144,6 +156,22 @@ export function createPageFetches(shelf: PageShelf, { connections, stallMs, now 
     fetch.stop.abort(reason)
   }
 
+  /** Where the next bytes of a fetch belong, as much of it as lies together in memory. */
+  const spaceOf = (fetch: Fetch): Uint8Array | undefined => {
+    const first = Math.floor(fetch.count / pageBytes)
+    const page = fetch.pages[first]
+    if (fetch.ended || page?.bytes === undefined) return undefined
+    const { buffer, byteOffset } = page.bytes
+    const place = fetch.count % pageBytes
+    let length = page.length - place
+    for (let index = first + 1; length < longestPiece && index < fetch.pages.length; index += 1) {
+      const next = fetch.pages[index] as Page
+      if (next.bytes?.buffer !== buffer || next.bytes.byteOffset !== byteOffset + (index - first) * pageBytes) break
+      length += next.length
+    }
+    return Buffer.from(buffer, byteOffset + place, length)
+  }
+
   /** Puts bytes where they belong; whoever waits for a page has it the moment it is whole. */
   const take = (fetch: Fetch, piece: Uint8Array): void => {
     fetch.movedAt = now()
@@ -154,7 +182,9 @@ export function createPageFetches(shelf: PageShelf, { connections, stallMs, now 
         throw new ScoreError('unavailable', 'a read of an object gave more than was asked for')
       const place = fetch.count % pageBytes
       const part = piece.subarray(at, at + page.length - place)
-      page.bytes?.set(part, place)
+      const target = page.bytes?.subarray(place, place + part.length)
+      // Some sources put it there by themselves.
+      if (target && !isSame(part, target)) target.set(part)
       fetch.count += part.length
       at += part.length
       if (place + part.length < page.length) continue
@@ -173,7 +203,7 @@ export function createPageFetches(shelf: PageShelf, { connections, stallMs, now 
       const takePiece = (piece: Uint8Array): void => {
         if (!fetch.ended) take(fetch, piece)
       }
-      await pull(object.source, { start, end }, takePiece, fetch.stop.signal)
+      await pull(object.source, { start, end }, takePiece, { signal: fetch.stop.signal, space: () => spaceOf(fetch) })
       if (fetch.count < end - start)
         throw new ScoreError('unavailable', `a read of ${end - start} bytes at ${start} ended after ${fetch.count}`)
       finish(fetch, undefined)

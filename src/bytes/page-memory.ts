@@ -9,8 +9,11 @@ export interface PageMemory {
   taken(): number
 }
 
-/** Pages are cut from slabs of this size: one mapping of the system each, made when the pages before are all in use. */
-const slabBytes = 4 * 1024 * 1024
+/**
+ * Pages are cut from slabs of this size: one mapping of the system each, made when the pages before are all in use. It takes no
+ * memory before it is written to, and the collector, which each one wakes, has few to think of.
+ */
+const slabBytes = 64 * 1024 * 1024
 
 export function createPageMemory(maximumBytes: number, pageBytes: number): PageMemory {
   const pages = Math.floor(maximumBytes / pageBytes)

@@ -6,6 +6,8 @@ export interface PagedObject {
   readonly source: ByteSource
   readonly size: number
   readonly pages: Map<number, Page>
+  /** Who has it open. */
+  readers: number
   /** Pages from the start that stay once they are here. */
   readonly keptPages: number
   warm(): void
@@ -39,6 +41,8 @@ export interface PageShelf {
   place(page: Page): void
   /** Somebody used a page that is here. */
   use(page: Page): void
+  /** A page that is not expected to be used again gives its memory away, unless it is to stay. */
+  pass(object: PagedObject, index: number): void
   /** What was fetched ahead for somebody who has gone is memory like any other. */
   abandon(object: PagedObject, aheadOf: unknown): void
   /** Takes a page off that will not get its bytes, or is no longer wanted. */
@@ -126,6 +130,10 @@ export function createPageShelf(memory: PageMemory): PageShelf {
       if (page.kept || page === newest) return
       unlink(page)
       link(page)
+    },
+    pass(object, index) {
+      const page = object.pages.get(index)
+      if (page?.state === 'here' && !page.kept) drop(page)
     },
     abandon(object, aheadOf) {
       if (ahead === 0) return

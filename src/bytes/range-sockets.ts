@@ -1,33 +1,13 @@
 import { connect as connectPlain, isIP, type Socket } from 'node:net'
 import { connect as connectSecure } from 'node:tls'
-import { ScoreError } from '../core/errors.ts'
-import { redactUrl } from '../core/redact.ts'
 import { type Network, proxyOf, trustedAuthorities } from '../http/network.ts'
-import { networkError } from '../http/network-error.ts'
 import { parseTarget, type RequestTarget } from '../http/request-target.ts'
-
-/** The head of an answer, names in lower case; of a name that comes twice the last. */
-export interface AnswerHead {
-  readonly statusCode: number
-  readonly headers: Readonly<Record<string, string>>
-}
-
-export interface SocketRead {
-  /** Sent character for character. */
-  readonly url: string
-  readonly headers: Readonly<Record<string, string>>
-  /** Told of the head of a plain answer: a 206 whose body has the length that it says. Throws to refuse it. */
-  readonly onHead: (head: AnswerHead) => void
-  /** Given the body as it comes; it must copy what it keeps, and may throw to end it. */
-  readonly take: (piece: Uint8Array) => void
-  /** Without a byte for so long, connecting included, it fails. */
-  readonly stallSeconds: number
-  readonly signal: AbortSignal
-}
+import { requestText } from './plain-answer.ts'
+import { createRangeExchange, type ExchangeResult, type RangeExchange, type SocketRead } from './range-exchange.ts'
 
 /**
- * Ranged reads without an HTTP library between the socket and whoever takes the bytes: nothing is allocated for a body, which
- * halves the cost of a byte. It understands plain answers only.
+ * Ranged reads without an HTTP library between the socket and whoever takes the bytes: a body is read right into the memory
+ * that it is for, and nothing is allocated for it, which halves the cost of a byte. It understands plain answers only.
  */
 export interface RangeSockets {
   /**
@@ -50,168 +30,82 @@ interface Connection {
   readonly key: string
   used: boolean
   /** Absent while it is idle. */
-  exchange: Exchange | undefined
+  exchange: RangeExchange | undefined
 }
 
-interface Exchange {
-  feed(bytes: Buffer): void
-  fail(error: Error): void
-}
-
-const readBytes = 128 * 1024
-const longestHead = 64 * 1024
+/** For heads, and the first of a body with them; what is behind it goes to its own place. */
+const scratchBytes = 16 * 1024
 /** Below the limit of common servers: a request must not run into the end of its connection. */
 const idleMs = 4000
 const mostStale = 3
-
-function headText({ host, port, secure, path }: RequestTarget, headers: Readonly<Record<string, string>>): string {
-  const name = isIP(host) === 6 ? `[${host}]` : host
-  const authority = port === (secure ? 443 : 80) ? name : `${name}:${port}`
-  const lines = Object.entries(headers).map(([field, value]) => `${field}: ${value}\r\n`)
-  return `GET ${path} HTTP/1.1\r\nhost: ${authority}\r\nconnection: keep-alive\r\n${lines.join('')}\r\n`
-}
-
-function parseHead(text: string): AnswerHead | undefined {
-  const [status = '', ...lines] = text.split('\r\n')
-  const code = /^HTTP\/1\.1 (\d{3})(?: |$)/.exec(status)?.[1]
-  if (code === undefined) return undefined
-  const headers: Record<string, string> = {}
-  for (const line of lines) {
-    const at = line.indexOf(':')
-    if (at < 1) return undefined
-    headers[line.slice(0, at).toLowerCase()] = line.slice(at + 1).trim()
-  }
-  return { statusCode: Number(code), headers }
-}
-
-function isPlain({ statusCode, headers }: AnswerHead): boolean {
-  return statusCode === 206 && /^\d{1,15}$/.test(headers['content-length'] ?? '') && headers['transfer-encoding'] === undefined
-}
-
-/** Whether the server lets the connection stand for as long as we would keep it. */
-function staysOpen({ headers }: AnswerHead): boolean {
-  const limit = /(?:^|[ ,])timeout=(\d+)/i.exec(headers['keep-alive'] ?? '')?.[1]
-  return !/close/i.test(headers['connection'] ?? '') && (limit === undefined || Number(limit) * 1000 > idleMs)
-}
 
 export function createRangeSockets({ network, idle }: RangeSocketsOptions): RangeSockets {
   const ca = trustedAuthorities(network?.ca)
   const kept = new Map<string, Connection[]>()
   const all = new Set<Socket>()
   let closed = false
+  /** Of all connections: what is read is looked at before anything else is read. */
+  const scratch = Buffer.allocUnsafeSlow(scratchBytes)
 
   const connect = ({ secure, host, port }: RequestTarget, key: string): Connection => {
     const onread = {
-      buffer: Buffer.allocUnsafeSlow(readBytes),
+      buffer: (): Uint8Array => {
+        const space = connection?.exchange?.space()
+        return space === undefined || space.length === 0 ? scratch : space
+      },
       callback(count: number, buffer: Uint8Array): boolean {
-        const bytes = Buffer.from(buffer.buffer, buffer.byteOffset, count)
-        if (connection.exchange) connection.exchange.feed(bytes)
+        if (connection?.exchange) connection.exchange.feed(Buffer.from(buffer.buffer, buffer.byteOffset, count))
         else socket.destroy()
         return true
       },
     }
     const common = { host, port, noDelay: true, autoSelectFamily: true, onread }
     const servername = isIP(host) === 0 ? { servername: host } : {}
+    // Memory is asked for before it is there.
+    let connection: Connection | undefined
     const socket = secure
       ? connectSecure({ ...common, ...servername, ...(ca && { ca }), ALPNProtocols: ['http/1.1'] })
       : connectPlain(common)
-    const connection: Connection = { socket, key, used: false, exchange: undefined }
+    const made: Connection = { socket, key, used: false, exchange: undefined }
+    connection = made
     all.add(socket)
-    socket.on('error', (error) => connection.exchange?.fail(error))
+    socket.on('error', (error) => made.exchange?.fail(error))
     socket.on('end', () => socket.destroy())
     socket.on('close', () => {
       all.delete(socket)
       const list = kept.get(key)
-      const at = list?.indexOf(connection) ?? -1
+      const at = list?.indexOf(made) ?? -1
       if (at >= 0) list?.splice(at, 1)
-      connection.exchange?.fail(Object.assign(new Error('the connection was closed'), { code: 'ECONNRESET' }))
+      made.exchange?.fail(Object.assign(new Error('the connection was closed'), { code: 'ECONNRESET' }))
     })
     socket.on('timeout', () => {
-      if (!connection.exchange) socket.destroy()
+      if (!made.exchange) socket.destroy()
     })
-    return connection
+    return made
   }
 
-  const keep = (connection: Connection): void => {
+  const free = (connection: Connection, reusable: boolean): void => {
+    connection.exchange = undefined
     const list = kept.get(connection.key) ?? []
-    if (closed || list.length >= idle) return void connection.socket.destroy()
+    if (!reusable || closed || list.length >= idle) return void connection.socket.destroy()
     connection.used = true
     connection.socket.setTimeout(idleMs)
     list.push(connection)
     kept.set(connection.key, list)
   }
 
-  /** @returns undefined when a kept connection turned out closed before it answered */
-  const exchange = (connection: Connection, target: RequestTarget, request: SocketRead): Promise<boolean | undefined> =>
-    new Promise((resolve, reject) => {
-      const { socket } = connection
-      const { signal, stallSeconds, url } = request
-      let head: Buffer | undefined
-      let left = -1
-      let stays = true
-      const settle = (work: () => void): void => {
-        connection.exchange = undefined
-        clearTimeout(timer)
-        signal.removeEventListener('abort', abort)
-        work()
-      }
-      const drop = (work: () => void): void =>
-        settle(() => {
-          socket.destroy()
-          work()
-        })
-      const abort = (): void => drop(() => reject(signal.reason))
-      const timer = setTimeout(
-        () =>
-          drop(() =>
-            reject(new ScoreError('unavailable', `${redactUrl(url)}: no byte came for ${stallSeconds} s; the store may be overloaded`)),
-          ),
-        stallSeconds * 1000,
-      )
-      const body = (bytes: Buffer): void => {
-        request.take(bytes.length > left ? bytes.subarray(0, left) : bytes)
-        left -= bytes.length
-        if (left > 0) return
-        if (left < 0 || !stays) drop(() => resolve(true))
-        else
-          settle(() => {
-            keep(connection)
-            resolve(true)
-          })
-      }
-      const feedHead = (bytes: Buffer): void => {
-        head = head === undefined ? Buffer.from(bytes) : Buffer.concat([head, bytes])
-        const end = head.indexOf('\r\n\r\n')
-        if (end < 0 && head.length < longestHead) return
-        const told = end < 0 ? undefined : parseHead(head.toString('latin1', 0, end))
-        if (told === undefined || !isPlain(told)) {
-          drop(() => resolve(false))
-          return
-        }
-        request.onHead(told)
-        stays = staysOpen(told)
-        left = Number(told.headers['content-length'])
-        const rest = head.subarray(end + 4)
-        if (rest.length > 0 || left === 0) body(rest)
-      }
-      connection.exchange = {
-        feed(bytes) {
-          timer.refresh()
-          try {
-            if (left < 0) feedHead(bytes)
-            else body(bytes)
-          } catch (error) {
-            drop(() => reject(error))
-          }
-        },
-        fail(error) {
-          const stale = connection.used && head === undefined
-          drop(() => (stale ? resolve(undefined) : reject(networkError(error, url))))
-        },
-      }
-      signal.addEventListener('abort', abort, { once: true })
+  const exchange = (connection: Connection, target: RequestTarget, request: SocketRead): Promise<ExchangeResult> =>
+    new Promise((settle, refuse) => {
+      const { socket, used } = connection
+      connection.exchange = createRangeExchange(request, {
+        used,
+        idleMs,
+        free: (reusable) => free(connection, reusable),
+        settle,
+        refuse,
+      })
       socket.setTimeout(0)
-      socket.write(headText(target, request.headers), 'latin1')
+      socket.write(requestText(target, request.headers), 'latin1')
     })
 
   return {
@@ -222,8 +116,8 @@ export function createRangeSockets({ network, idle }: RangeSocketsOptions): Rang
       for (let stale = 0; ; stale += 1) {
         request.signal.throwIfAborted()
         const connection = (stale < mostStale ? kept.get(key)?.pop() : undefined) ?? connect(target, key)
-        const plain = await exchange(connection, target, request)
-        if (plain !== undefined) return plain
+        const result = await exchange(connection, target, request)
+        if (result !== 'stale') return result === 'plain'
       }
     },
     close() {

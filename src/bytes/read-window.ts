@@ -5,6 +5,8 @@ export interface ReadWindowLimits {
   maximumAheadBytes(): number
   /** Most bytes of one request. */
   readonly requestBytes: number
+  /** A run in order of more than this is expected to go on, and not to come back. */
+  readonly longRunBytes: number
 }
 
 /** What to do about a read. */
@@ -15,6 +17,8 @@ export interface ReadPlan {
   readonly ahead: readonly ByteRange[]
   /** The reader went elsewhere: what was fetched ahead and has not begun serves nobody. */
   readonly jumped: boolean
+  /** What a long run has left so far behind that it is not expected to be read again; told once. */
+  readonly passed?: ByteRange
 }
 
 const KiB = 1024
@@ -23,6 +27,8 @@ const MiB = 1024 * KiB
 /** Programs that read in order ask through a kernel that does not quite: so far ahead or back is still the same run. */
 const aheadOfRun = MiB
 const behindRun = 4 * MiB
+/** So far behind a long run its bytes are kept: twice as much as counts as the same run. */
+const keptBehind = 2 * behindRun
 /** So many bytes in order make a run that goes on. */
 const steadyBytes = 256 * KiB
 const firstWindow = MiB
@@ -48,6 +54,8 @@ export function createReadWindow(size: number, limits: ReadWindowLimits): ReadWi
   /** Up to here is asked for. */
   let askedEnd = 0
   let guess = steadyBytes
+  /** A long run has passed what lies before. */
+  let passedEnd = 0
 
   const jumpTo = (start: number): void => {
     const run = runEnd - runStart
@@ -55,6 +63,16 @@ export function createReadWindow(size: number, limits: ReadWindowLimits): ReadWi
     runStart = start
     runEnd = start
     window = 0
+    passedEnd = start
+  }
+
+  const passed = (): ByteRange | undefined => {
+    // What it read before it was long stays, like anything else.
+    const start = Math.max(passedEnd, runStart + limits.longRunBytes - keptBehind)
+    const end = runEnd - keptBehind
+    if (end <= start) return undefined
+    passedEnd = end
+    return { start, end }
   }
 
   const widen = (): void => {
@@ -95,7 +113,9 @@ export function createReadWindow(size: number, limits: ReadWindowLimits): ReadWi
         return { fetchEnd: Math.min(size, Math.max(end, runStart + guess)), ahead: [], jumped }
       widen()
       // What was fetched ahead and is gone again is missed in larger pieces than the reader asks for.
-      return { fetchEnd: Math.min(size, end + Math.min(limits.requestBytes, window / 4)), ahead: piecesAhead(), jumped }
+      const fetchEnd = Math.min(size, end + Math.min(limits.requestBytes, window / 4))
+      const left = passed()
+      return { fetchEnd, ahead: piecesAhead(), jumped, ...(left && { passed: left }) }
     },
   }
 }

@@ -7,10 +7,12 @@ import { type RetryNotice, type RetryPolicy, retry } from '../core/retry.ts'
 import { createSharedLoad } from '../core/shared-load.ts'
 import { isCertificateError, networkError } from '../http/network-error.ts'
 import type { Requester } from '../http/requester.ts'
+import type { PourOptions } from './byte-source.ts'
 import type { ObjectVersion } from './object-source.ts'
+import type { AnswerHead } from './plain-answer.ts'
 import { type AnswerContext, acceptRange, refusedRange, saysEmpty } from './range-answer.ts'
 import { rangeHeaders, requestRange } from './range-request.ts'
-import type { AnswerHead, RangeSockets } from './range-sockets.ts'
+import type { RangeSockets } from './range-sockets.ts'
 
 /** A pre-signed URL and how long it holds. */
 export interface SignedUrl {
@@ -52,7 +54,11 @@ export interface PouredRange {
 }
 
 /** One request, whose bytes are given to `take` as they come. */
-export type PourRange = (range: ByteRange, take: (piece: Uint8Array) => void, signal: AbortSignal) => Promise<PouredRange>
+export type PourRange = (
+  range: ByteRange,
+  take: (piece: Uint8Array) => void,
+  call: PourOptions & { readonly signal: AbortSignal },
+) => Promise<PouredRange>
 
 export type OpenRange = (range: ByteRange, signal: AbortSignal) => Promise<OpenAnswer>
 
@@ -153,7 +159,7 @@ export function createSignedRanges(options: SignedRangesOptions): SignedRanges {
   }
 
   /** @returns `undefined`, before anything was taken, for an answer that needs to be understood better. */
-  const pourPlain: (...task: Parameters<PourRange>) => Promise<PouredRange | undefined> = async (range, take, signal) => {
+  const pourPlain: (...task: Parameters<PourRange>) => Promise<PouredRange | undefined> = async (range, take, { signal, space }) => {
     if (!options.sockets) return undefined
     const { url, context, ifMatch } = await prepare(signal)
     let version: ObjectVersion | undefined
@@ -172,6 +178,7 @@ export function createSignedRanges(options: SignedRangesOptions): SignedRanges {
         left -= wanted.length
         count += wanted.length
       },
+      ...(space && { space: () => space()?.subarray(0, left) }),
     }
     try {
       if (!(await options.sockets.read(request))) return undefined
@@ -184,8 +191,9 @@ export function createSignedRanges(options: SignedRangesOptions): SignedRanges {
 
   const pourWith =
     (openOne: OpenRange): PourRange =>
-    async (range, take, signal) => {
-      const plain = await pourPlain(range, take, signal)
+    async (range, take, call) => {
+      const { signal } = call
+      const plain = await pourPlain(range, take, call)
       if (plain) return plain
       const answer = await openOne(range, signal)
       let count = 0

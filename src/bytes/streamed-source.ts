@@ -29,7 +29,7 @@ export function createStreamedSource(options: StreamedSourceOptions): ObjectSour
         bytes.set(piece, filled)
         filled += piece.length
       }
-      return pour({ start: 0, end: headBytes }, take, signal)
+      return pour({ start: 0, end: headBytes }, take, { signal })
     }, signal)
     signal.throwIfAborted()
     ranges.pin(version)
@@ -57,7 +57,7 @@ export function createStreamedSource(options: StreamedSourceOptions): ObjectSour
       for (let at = range.start; at < range.end; ) {
         const left = { start: at, end: range.end }
         at += await ranges.repeat(async (_, pour) => {
-          const { count } = await pour(left, take, signal)
+          const { count } = await pour(left, take, { ...call, signal })
           if (count === 0) throw brokeOff()
           return count
         }, signal)

@@ -282,6 +282,62 @@ suite('page cache', (test) => {
     assert.is(indexSource.asked.length, asked)
   })
 
+  test('a long run in order gives back what it has passed, unless somebody else reads there; what others read stays', async () => {
+    const [other, long] = [bytesOf(300_000, 5), bytesOf(40 * MiB)]
+    const longSource = watched(long, 500_000)
+    const cache = createPageCache({ maximumBytes: 64 * MiB })
+    const otherReader = cache.open(createMemorySource(other), { size: other.length }).reader()
+    await otherReader.read({ start: 0, end: other.length })
+    const object = cache.open(longSource, { size: long.length })
+    const readAll = async (): Promise<void> => {
+      const reader = object.reader()
+      for (let at = 0; at < long.length; at += 512 * KiB)
+        assert.ok(long.subarray(at, at + 512 * KiB).equals(await reader.read({ start: at, end: at + 512 * KiB })))
+      await settled()
+      reader.close()
+    }
+    const here = (start: number): boolean => {
+      const reader = object.reader()
+      const had = reader.readNow({ start, end: start + KiB }, () => undefined)
+      reader.close()
+      return had
+    }
+    await readAll()
+    assert.ok(cache.statistics().memoryBytes < 10 * MiB, `${cache.statistics().memoryBytes}`)
+    assert.ok(otherReader.readNow({ start: 0, end: other.length }, () => undefined))
+    assert.equal([0, 20 * MiB, 39 * MiB].map(here), [false, false, true])
+    object.reader()
+    await readAll()
+    assert.equal([0, 20 * MiB, 39 * MiB].map(here), [true, true, true])
+  })
+
+  test('a source that pours into the memory it is shown is copied nowhere, and one that does not is copied', async () => {
+    const bytes = bytesOf(1_000_000)
+    const random = createRandom(5)
+    let shown = 0
+    const source: ByteSource = {
+      ...createMemorySource(bytes),
+      async pour({ start, end }, take, { space } = {}) {
+        for (let at = start; at < end; ) {
+          const room = random.below(3) > 0 ? space?.() : undefined
+          const part = Buffer.from(bytes.subarray(at, Math.min(end, at + 1 + random.below(room?.length ?? 100_000))))
+          at += part.length
+          if (room === undefined) {
+            take(part)
+            part.fill(0xee)
+            continue
+          }
+          shown += 1
+          room.set(part)
+          take(room.subarray(0, part.length))
+        }
+      },
+    }
+    const reader = createPageCache().open(source, { size: bytes.length }).reader()
+    assert.ok(bytes.equals(await reader.read({ start: 0, end: bytes.length })))
+    assert.ok(shown > 0)
+  })
+
   test('a head that came with the version is not fetched again', async () => {
     const bytes = bytesOf(300_000)
     const source = watched(bytes)

@@ -7,7 +7,7 @@ const MiB = 1024 * KiB
 const GiB = 1024 * MiB
 
 function windowOf(size = 10 * GiB, most = 32 * MiB): { read: (start: number, length: number) => ReadPlan } {
-  const window = createReadWindow(size, { maximumAheadBytes: () => most, requestBytes: 4 * MiB })
+  const window = createReadWindow(size, { maximumAheadBytes: () => most, requestBytes: 4 * MiB, longRunBytes: 32 * MiB })
   return { read: (start, length) => window.next({ start, end: start + length }) }
 }
 
@@ -69,6 +69,16 @@ suite('read window', (test) => {
     assert.is(plan.ahead.at(-1)?.end, MiB + 5)
     assert.equal(read(MiB, 5).ahead, [])
     assert.is(read(MiB, 5).fetchEnd, MiB + 5)
+  })
+
+  test('a long run passes what lies 8 MiB behind it, each byte once, and keeps what it read before it was long', () => {
+    const { read } = windowOf()
+    const passed: { start: number; end: number }[] = []
+    for (let at = 0; at < 50 * MiB; at += 128 * KiB) passed.push(...[read(at, 128 * KiB).passed ?? []].flat())
+    assert.equal([passed[0]?.start, passed.at(-1)?.end], [24 * MiB, 42 * MiB])
+    for (const [index, { start }] of passed.entries()) if (index > 0) assert.is(start, passed[index - 1]?.end)
+    assert.is(read(GiB, 128 * KiB).passed, undefined)
+    for (let at = GiB; at < GiB + 32 * MiB; at += 128 * KiB) assert.is(read(at, 128 * KiB).passed, undefined)
   })
 
   test('the limit holds from the first read on', () => {
