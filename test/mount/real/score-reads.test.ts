@@ -106,12 +106,15 @@ suite('programs on a mount of a server', (plain) => {
     const { folder, named } = world.cli
     chmodSync(folder, 0o755)
     const home = join(folder, 'nobody')
-    for (const path of [home, join(home, 'mnt')]) mkdirSync(path)
-    // A device of its own, in a namespace of its own: the machine's stays as it is.
+    for (const path of [home, join(home, 'mnt'), join(home, 'repository')]) mkdirSync(path)
+    writeFileSync(join(home, 'node'), '')
+    const repository = join(import.meta.dirname, '../../..')
+    // A device of its own, in a namespace of its own: the machine's stays as it is. What runs may lie where only root comes.
     const script = `set -e
-mknod ${home}/fuse c 10 229; chmod 666 ${home}/fuse; mount --bind ${home}/fuse /dev/fuse; chown -R nobody ${home}
+cd ${home}; mount --bind ${repository} ${home}/repository; mount --bind ${process.execPath} ${home}/node
+mknod ${home}/fuse c 10 229; chmod 666 ${home}/fuse; mount --bind ${home}/fuse /dev/fuse; chown nobody ${home} ${home}/mnt
 runuser -u nobody -- env HOME=${home} STORAGE_URL=${named['STORAGE_URL']} METADATA_URL=${named['METADATA_URL']} ACCESSTOKEN=${named['ACCESSTOKEN']} \\
-  ${process.execPath} --import ${join(import.meta.dirname, '../../../node_modules/tsx/dist/esm/index.mjs')} ${join(import.meta.dirname, '../../../adapters/cli/score.ts')} \\
+  ${home}/node --import ${home}/repository/node_modules/tsx/dist/esm/index.mjs ${home}/repository/adapters/cli/score.ts \\
   mount --mount-point ${home}/mnt --study-id READS --daemonize --log ${home}/log
 runuser -u nobody -- sh -c 'cat ${home}/mnt/*/s.bam | md5sum'
 ls ${home}/mnt 2>&1 || true
