@@ -9,7 +9,10 @@ import { createReadWindow, type ReadPlan } from './read-window.ts'
 import { requireWithin } from './source-range.ts'
 
 export interface PageCacheOptions {
-  /** Bound on all bytes that are kept or being fetched, of all objects together; default 256 MiB, at least 1 MiB. */
+  /**
+   * Bound on all bytes that are kept or being fetched, of all objects together, and on what that takes besides, a sixteenth of
+   * it; default 256 MiB, at least 1 MiB.
+   */
   readonly maximumBytes?: number
   /** Fetches at once that make progress; default 32. A quarter of them is kept for what somebody waits for. */
   readonly connections?: number
@@ -84,6 +87,8 @@ export interface PageCache {
 const MiB = 1024 * 1024
 const pageBytes = 64 * 1024
 const requestBytes = 4 * MiB
+/** Of the memory, for connections, tables and requests on their way, so that the bound is one for all of it. */
+const overheadShare = 1 / 16
 
 function copyInto(target: Uint8Array, page: Page, range: ByteRange): void {
   const start = page.index * pageBytes
@@ -97,7 +102,7 @@ export function createPageCache(options: PageCacheOptions = {}): PageCache {
   const { maximumBytes = 256 * MiB, connections = 32, aheadBytes = 32 * MiB, stallMs = 60_000, now = Date.now } = options
   if (!(maximumBytes >= MiB))
     throw new ScoreError('invalid-configuration', `a cache of ${maximumBytes} bytes is too small to read with; give it at least 1 MiB`)
-  const shelf = createPageShelf(createPageMemory(maximumBytes, pageBytes))
+  const shelf = createPageShelf(createPageMemory(maximumBytes * (1 - overheadShare), pageBytes))
   const fetches = createPageFetches(shelf, { connections: Math.max(1, Math.floor(connections)), stallMs, now })
   const streams = new Set<symbol>()
   let hits = 0
@@ -151,12 +156,13 @@ export function createPageCache(options: PageCacheOptions = {}): PageCache {
       else signal?.addEventListener('abort', abort, { once: true })
     })
 
-  const readerOf = (object: PagedObject, { size, whole }: CachedObjectOptions): ObjectReader => {
+  const readerOf = (object: PagedObject, { size, whole, keptHeadBytes = 0 }: CachedObjectOptions): ObjectReader => {
     const reader = Symbol('reader')
     object.readers += 1
     const window = createReadWindow(size, {
       requestBytes,
       longRunBytes: maximumBytes / 8,
+      headBytes: keptHeadBytes,
       maximumAheadBytes: () => {
         streams.add(reader)
         return Math.min(aheadBytes, maximumBytes / 2 / streams.size)

@@ -7,6 +7,8 @@ export interface ReadWindowLimits {
   readonly requestBytes: number
   /** A run in order of more than this is expected to go on, and not to come back. */
   readonly longRunBytes: number
+  /** Every reader reads some of these first: who does may go anywhere from there. Default none. */
+  readonly headBytes?: number
 }
 
 /** What to do about a read. */
@@ -46,6 +48,7 @@ export interface ReadWindow {
 }
 
 export function createReadWindow(size: number, limits: ReadWindowLimits): ReadWindow {
+  const { headBytes = 0 } = limits
   let runStart = 0
   let runEnd = 0
   let window = 0
@@ -59,7 +62,8 @@ export function createReadWindow(size: number, limits: ReadWindowLimits): ReadWi
 
   const jumpTo = (start: number): void => {
     const run = runEnd - runStart
-    if (run > 0) guess = Math.min(longestGuess, Math.max(shortestRun, run, guess / 2))
+    // A look at the head or at the end tells nothing of how long others will be.
+    if (run > 0 && runEnd > headBytes && runEnd < size) guess = Math.min(longestGuess, Math.max(shortestRun, run, guess / 2))
     runStart = start
     runEnd = start
     window = 0
@@ -109,7 +113,7 @@ export function createReadWindow(size: number, limits: ReadWindowLimits): ReadWi
       }
       if (jumped || start < runStart) runStart = start
       runEnd = Math.max(runEnd, end)
-      if (runStart > 0 && runEnd - runStart <= steadyBytes)
+      if (runStart > 0 ? runEnd - runStart <= steadyBytes : runEnd <= headBytes / 2)
         return { fetchEnd: Math.min(size, Math.max(end, runStart + guess)), ahead: [], jumped }
       widen()
       // What was fetched ahead and is gone again is missed in larger pieces than the reader asks for.

@@ -6,8 +6,8 @@ const KiB = 1024
 const MiB = 1024 * KiB
 const GiB = 1024 * MiB
 
-function windowOf(size = 10 * GiB, most = 32 * MiB): { read: (start: number, length: number) => ReadPlan } {
-  const window = createReadWindow(size, { maximumAheadBytes: () => most, requestBytes: 4 * MiB, longRunBytes: 32 * MiB })
+function windowOf(size = 10 * GiB, most = 32 * MiB, headBytes = 0): { read: (start: number, length: number) => ReadPlan } {
+  const window = createReadWindow(size, { maximumAheadBytes: () => most, requestBytes: 4 * MiB, longRunBytes: 32 * MiB, headBytes })
   return { read: (start, length) => window.next({ start, end: start + length }) }
 }
 
@@ -79,6 +79,17 @@ suite('read window', (test) => {
     for (const [index, { start }] of passed.entries()) if (index > 0) assert.is(start, passed[index - 1]?.end)
     assert.is(read(GiB, 128 * KiB).passed, undefined)
     for (let at = GiB; at < GiB + 32 * MiB; at += 128 * KiB) assert.is(read(at, 128 * KiB).passed, undefined)
+  })
+
+  test('a look at the head, and one at the end, fetch nothing ahead and tell nothing of the runs to come', () => {
+    const { read } = windowOf(10 * GiB, 32 * MiB, 256 * KiB)
+    assert.equal(read(0, 64 * KiB).ahead, [])
+    assert.equal(read(10 * GiB - 4 * KiB, 4 * KiB).ahead, [])
+    assert.is(read(GiB, 4 * KiB).fetchEnd - GiB, 256 * KiB)
+    assert.is(read(2 * GiB, 4 * KiB).fetchEnd - 2 * GiB, 128 * KiB)
+    const other = windowOf(10 * GiB, 32 * MiB, 256 * KiB)
+    other.read(0, 64 * KiB)
+    assert.is(aheadBytes(other.read(64 * KiB, 128 * KiB)), MiB)
   })
 
   test('the limit holds from the first read on', () => {
