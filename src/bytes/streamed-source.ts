@@ -2,8 +2,9 @@ import type { ByteRange } from '../core/byte-range.ts'
 import type { CallOptions } from '../core/call-options.ts'
 import { ScoreError } from '../core/errors.ts'
 import { createSharedLoad } from '../core/shared-load.ts'
+import { networkError } from '../http/network-error.ts'
 import type { ObjectSource, ObjectVersion } from './object-source.ts'
-import { bodyPieces, createSignedRanges, type SignedRangesOptions } from './signed-ranges.ts'
+import { bodyPieces, createSignedRanges, type OpenRange, type SignedRangesOptions } from './signed-ranges.ts'
 import { requireWithin } from './source-range.ts'
 
 export interface StreamedSourceOptions extends SignedRangesOptions {
@@ -43,6 +44,19 @@ export function createStreamedSource(options: StreamedSourceOptions): ObjectSour
   }
   const brokeOff = (): ScoreError => new ScoreError('unavailable', `${ranges.name()}: an answer broke off before its first byte`)
 
+  /** An answer with its first bytes: one that breaks off before them is worth another try. */
+  const begin = async (open: OpenRange, range: ByteRange, signal: AbortSignal) => {
+    const answer = await open(range, signal)
+    const pieces = bodyPieces(answer)
+    try {
+      const first = await pieces.next()
+      if (first.done) throw brokeOff()
+      return { first: first as IteratorResult<Buffer>, pieces }
+    } catch (error) {
+      throw error instanceof ScoreError ? error : networkError(error, answer.url)
+    }
+  }
+
   return {
     version: pin,
     takeHead() {
@@ -69,19 +83,19 @@ export function createStreamedSource(options: StreamedSourceOptions): ObjectSour
       await requirePinned(range, call)
       for (let at = range.start; at < range.end; ) {
         const left = { start: at, end: range.end }
-        const answer = await ranges.repeat((open) => open(left, signal), signal)
-        const from = at
+        const { first, pieces } = await ranges.repeat((open) => begin(open, left, signal), signal)
         try {
-          for await (const piece of bodyPieces(answer)) {
-            at += piece.length
-            yield piece
+          for (let piece = first; !piece.done; piece = await pieces.next()) {
+            at += piece.value.length
+            yield piece.value
           }
         } catch (error) {
           // What came is kept: the next request goes on behind it.
-          if (at === from || signal.aborted) throw error
+          if (signal.aborted) throw error
+        } finally {
+          await pieces.return(undefined)
         }
         signal.throwIfAborted()
-        if (at === from) throw brokeOff()
       }
     },
     async close() {

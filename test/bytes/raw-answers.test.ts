@@ -145,11 +145,13 @@ const rows: readonly Row[] = [
     what: '200 and everything',
     answer: (asked) =>
       last(asked, head(asked, { 'Content-Range': undefined, 'Content-Length': content.length }, 'HTTP/1.1 200 OK'), content),
+    always: true,
     code: 'store-protocol',
   },
   {
     what: 'a redirect',
     answer: (asked) => last(asked, 'HTTP/1.1 307 Elsewhere\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n'),
+    always: true,
     code: 'store-protocol',
   },
   {
@@ -158,7 +160,14 @@ const rows: readonly Row[] = [
     code: 'store-protocol',
   },
   { what: '500', answer: (asked) => last(asked, 'HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n') },
-  { what: '404', answer: (asked) => last(asked, 'HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n'), code: 'object-not-found' },
+  { what: '403, once', answer: (asked) => last(asked, 'HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n') },
+  {
+    what: '403, always',
+    answer: (asked) => last(asked, 'HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n'),
+    always: true,
+    code: 'access-denied',
+  },
+  { what: '404', answer: (asked) => last(asked, 'HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n'), always: true, code: 'object-not-found' },
   { what: 'another ETag', answer: (asked) => last(asked, head(asked, { ETag: '"two"' }), body(asked)), code: 'object-changed' },
   { what: 'silence', answer: () => undefined },
   { what: 'silence, always', answer: () => undefined, always: true, code: 'unavailable' },
@@ -226,7 +235,7 @@ suite('answers of a store, byte by byte', (test) => {
     createObjectOpener({
       api: { objectUrl: async () => ({ url: server.url, expiresAt: new Date(Date.now() + 3_600_000) }) as never },
       retry: { attempts: 4, baseDelayMs: 1, maximumDelayMs: 5 },
-      stallSeconds: 0.3,
+      stallSeconds: 0.5,
     })
 
   /** The two ways to the bytes: a mount's, and that of all others. */
