@@ -112,8 +112,9 @@ function byStatus(status: number, code: string): StoreRule {
   return { problem: 'internal' }
 }
 
-/** What an error of the SDK says, each part where it is there. */
-interface Answer {
+/** What an answer of the store says went wrong, each part where it is there. */
+export interface S3Refusal {
+  /** The store's word for it. */
   readonly code: string
   readonly message: string
   readonly status?: number
@@ -122,7 +123,7 @@ interface Answer {
   readonly requestId?: string
 }
 
-function readAnswer(error: Error): Answer {
+function readAnswer(error: Error): S3Refusal {
   const status = field(error, '$metadata', 'httpStatusCode') ?? field(error, '$response', 'statusCode')
   const region = text(field(error, '$response', 'headers', 'x-amz-bucket-region')) ?? text(field(error, 'Region'))
   const retryAfter = text(field(error, '$response', 'headers', 'retry-after'))
@@ -137,7 +138,7 @@ function readAnswer(error: Error): Answer {
   }
 }
 
-function describe(answer: Answer, hint: string | undefined, context: S3ErrorContext): string {
+function describe(answer: S3Refusal, hint: string | undefined, context: S3ErrorContext): string {
   const { code, status, region, requestId } = answer
   const where = context.endpoint === undefined ? 'the S3 store' : `the S3 store at ${context.endpoint}`
   const said = unnamed.test(answer.message) || answer.message === code ? '' : `: ${redactText(answer.message)}`
@@ -151,23 +152,32 @@ function isConnectionFailure(error: Error): boolean {
   return error.name === 'TimeoutError' || error.name === 'AggregateError' || error.message === 'aborted' || hasConnectionCode(error)
 }
 
+/** A connection that failed before there was an answer. */
+export function mapS3NetworkError(error: unknown, { endpoint = 'the S3 store' }: Pick<S3ErrorContext, 'endpoint'>): ScoreError {
+  const failure = networkError(error, endpoint)
+  return isCertificateError(error) ? new ScoreError('invalid-configuration', failure.message, { cause: error }) : failure
+}
+
+/** A refusal of the store as what it means to the service. */
+export function mapS3Refusal(answer: S3Refusal, context: S3ErrorContext, cause: unknown): ScoreError {
+  const found = rules[answer.code] ?? byStatus(answer.status ?? 0, answer.code)
+  const rule = found.problem === 'missing' && context.subject === 'bucket' ? (rules['NoSuchBucket'] as StoreRule) : found
+  const seconds = parseRetryAfter(answer.retryAfter ?? null, context.now())
+  return new ScoreError(problemOf(rule, context.subject), describe(answer, rule.hint, context), {
+    cause,
+    ...(seconds === undefined ? {} : { retryAfterSeconds: seconds }),
+  })
+}
+
 /** A failure of the SDK as what it means to the service, with the cause attached. */
 export function mapS3Error(error: unknown, context: S3ErrorContext): ScoreError {
   if (isScoreError(error)) return error
   if (!(error instanceof Error)) return new ScoreError('internal', `the S3 driver could not ${context.doing}`, { cause: error })
   const answer = readAnswer(error)
   if (answer.status === undefined) {
-    if (isCertificateError(error))
-      return new ScoreError('invalid-configuration', networkError(error, context.endpoint ?? 'the S3 store').message, { cause: error })
-    if (isConnectionFailure(error)) return networkError(error, context.endpoint ?? 'the S3 store')
+    if (isCertificateError(error) || isConnectionFailure(error)) return mapS3NetworkError(error, context)
     if (/Region is missing/.test(error.message))
       return new ScoreError('invalid-configuration', 'the S3 store needs a region: set it, or AWS_REGION', { cause: error })
   }
-  const found = rules[answer.code] ?? byStatus(answer.status ?? 0, answer.code)
-  const rule = found.problem === 'missing' && context.subject === 'bucket' ? (rules['NoSuchBucket'] as StoreRule) : found
-  const seconds = parseRetryAfter(answer.retryAfter ?? null, context.now())
-  return new ScoreError(problemOf(rule, context.subject), describe(answer, rule.hint, context), {
-    cause: error,
-    ...(seconds === undefined ? {} : { retryAfterSeconds: seconds }),
-  })
+  return mapS3Refusal(answer, context, error)
 }

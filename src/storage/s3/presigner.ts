@@ -3,6 +3,7 @@ import { ScoreError } from '../../core/errors.ts'
 import type { ObjectAddress, PresignedUrl, PresignRequest } from '../storage-backend.ts'
 import { mapS3Error } from './error-map.ts'
 import { requireStoreUrl, type S3BackendOptions } from './s3-options.ts'
+import { readStorePlaces } from './s3-places.ts'
 import type { S3Session } from './s3-session.ts'
 import { createQuerySigner, encodeKey, type SignableRequest, type UrlTarget } from './sigv4-query.ts'
 
@@ -35,31 +36,20 @@ async function createTargets(
   session: S3Session,
   { publicEndpoint, signedHost = 'public' }: PublicSide,
 ): Promise<(address: ObjectAddress) => UrlTarget> {
-  const { config } = session.client
-  const region = await config.region()
+  const places = await readStorePlaces(session)
   const prefix = proxyPrefix(publicEndpoint)
-  const shared = {
-    Region: region,
-    ForcePathStyle: config.forcePathStyle ?? false,
-    UseFIPS: Boolean(await config.useFipsEndpoint()),
-    UseDualStack: Boolean(await config.useDualstackEndpoint()),
-  }
-  const own = config.endpoint === undefined ? undefined : await config.endpoint()
-  const ownUrl = own && `${own.protocol}//${own.hostname}${own.port === undefined ? '' : `:${own.port}`}${own.path}`
-  const endpoint = publicEndpoint === undefined ? ownUrl : new URL(publicEndpoint).origin
+  const endpoint = publicEndpoint === undefined ? places.endpoint : new URL(publicEndpoint).origin
   const bases = new Map<string, { readonly origin: string; readonly host: string; readonly path: string }>()
-  // The SDK's own rules say where a bucket lives, so that a URL leads where the driver's requests go.
   const baseOf = (bucket: string) => {
     let base = bases.get(bucket)
     if (base === undefined) {
-      const urlOf = (at: string | undefined): URL =>
-        config.endpointProvider({ ...shared, Bucket: bucket, ...(at === undefined ? {} : { Endpoint: at }) }).url
-      const { host, pathname } = urlOf(signedHost === 'store' ? ownUrl : endpoint)
-      base = { origin: urlOf(endpoint).origin, host, path: pathname.replace(/\/+$/, '') }
+      const { host, path } = places.of(bucket, signedHost === 'store' ? places.endpoint : endpoint)
+      base = { origin: places.of(bucket, endpoint).origin, host, path }
       bases.set(bucket, base)
     }
     return base
   }
+  const { region } = places
   let last: (ObjectAddress & { readonly target: UrlTarget }) | undefined
   return ({ bucket, key }) => {
     if (last?.bucket !== bucket || last.key !== key) {

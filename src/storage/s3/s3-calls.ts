@@ -21,6 +21,14 @@ export interface S3Calls {
   open(): Promise<S3Session>
   /** @throws the signal's reason when aborted, else what `mapS3Error` makes of the failure. */
   run<Result>(context: CallContext, work: S3Work<Result>, options?: CallOptions): Promise<Result>
+  /** As `run`, for a request that is not the SDK's. */
+  ask<Result>(
+    context: CallContext,
+    work: (session: S3Session, signal: AbortSignal) => Promise<Result>,
+    options?: CallOptions,
+  ): Promise<Result>
+  /** All that a failure is told with. */
+  errorContext(context: CallContext): S3ErrorContext
   translate(error: unknown, context: CallContext): Error
 }
 
@@ -31,38 +39,49 @@ async function within<Result>(
   context: CallContext,
   work: (signal: AbortSignal) => Promise<Result>,
 ): Promise<Result> {
-  const limit = new AbortController()
-  const timer = setTimeout(() => limit.abort(), limitMs)
+  const stop = new AbortController()
+  let late = false
+  const timer = setTimeout(() => {
+    late = true
+    stop.abort()
+  }, limitMs)
+  const onAbort = (): void => stop.abort(signal?.reason)
+  signal?.addEventListener('abort', onAbort, { once: true })
   try {
-    return await work(signal === undefined ? limit.signal : AbortSignal.any([signal, limit.signal]))
+    return await work(stop.signal)
   } catch (error) {
-    if (!limit.signal.aborted || signal?.aborted === true) throw error
+    if (!late || signal?.aborted === true) throw error
     const message = `the S3 store did not ${context.doing} within ${limitMs / 1000} s, so its answer is no longer waited for`
     throw new ScoreError('unavailable', message, { cause: error })
   } finally {
     clearTimeout(timer)
+    signal?.removeEventListener('abort', onAbort)
   }
 }
 
 export function createS3Calls(options: S3BackendOptions): S3Calls {
   const { endpoint, requestTimeoutMs = 600_000, now = Date.now } = options
   const open = createS3Session(options)
-  const translate = (error: unknown, context: CallContext): Error =>
-    mapS3Error(error, { ...context, now, ...(endpoint === undefined ? {} : { endpoint: redactUrl(endpoint) }) })
+  const place = endpoint === undefined ? {} : { endpoint: redactUrl(endpoint) }
+  const errorContext = (context: CallContext): S3ErrorContext => ({ ...context, ...place, now })
+  const translate = (error: unknown, context: CallContext): Error => mapS3Error(error, errorContext(context))
 
+  const ask: S3Calls['ask'] = async (context, work, { signal } = {}) => {
+    signal?.throwIfAborted()
+    try {
+      const session = await open()
+      signal?.throwIfAborted()
+      return await within(requestTimeoutMs, signal, context, (stop) => work(session, stop))
+    } catch (error) {
+      signal?.throwIfAborted()
+      throw translate(error, context)
+    }
+  }
   return {
     open,
+    errorContext,
     translate,
-    async run(context, work, { signal } = {}) {
-      signal?.throwIfAborted()
-      try {
-        const { client, sdk } = await open()
-        signal?.throwIfAborted()
-        return await within(requestTimeoutMs, signal, context, (abortSignal) => work(client, sdk, { abortSignal }))
-      } catch (error) {
-        signal?.throwIfAborted()
-        throw translate(error, context)
-      }
-    },
+    ask,
+    run: (context, work, call) => ask(context, ({ client, sdk }, abortSignal) => work(client, sdk, { abortSignal }), call),
   }
 }
