@@ -32,7 +32,7 @@ function againstKeycloak(test: SuiteApi<object>, home: string): void {
   test.before(async () => {
     keycloak = await startKeycloak(home)
   })
-  test.after(() => keycloak.stop())
+  test.after(() => keycloak?.stop())
 
   const jwts = (audience?: string) =>
     createJwtVerifier({ keys: { issuerUrl: keycloak.realmUrl }, ...clock, ...(audience === undefined ? {} : { audience }) })

@@ -59,7 +59,7 @@ async function ownHome(home: string): Promise<string> {
 }
 
 async function ready(url: string, child: ChildProcess, said: () => string): Promise<void> {
-  const deadline = Date.now() + 180_000
+  const deadline = Date.now() + 480_000
   while (Date.now() < deadline) {
     if (child.exitCode !== null) throw new Error(`Keycloak ended: ${said().slice(-2000)}`)
     const answer = await fetch(url).catch(() => undefined)
@@ -67,7 +67,7 @@ async function ready(url: string, child: ChildProcess, said: () => string): Prom
     if (answer?.status === 200) return
     await wait(250)
   }
-  throw new Error(`Keycloak was not ready in three minutes: ${said().slice(-2000)}`)
+  throw new Error(`Keycloak was not ready in eight minutes: ${said().slice(-2000)}`)
 }
 
 async function tokenAt(realmUrl: string, form: Readonly<Record<string, string>>): Promise<string> {
