@@ -15,6 +15,7 @@ const imported = {
 
 const started = {
   'transfer-worker': 'src/transfer/transport/worker.ts',
+  'text-worker': 'src/slice/text-worker.ts',
   'bin/score': 'adapters/cli/score.ts',
   'bin/score-client': 'adapters/cli/score-client.ts',
 }

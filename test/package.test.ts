@@ -56,9 +56,14 @@ suite('package', (test) => {
   })
 
   test('threads find their file beside the chunks', () => {
-    const thread = readFileSync(join(root, 'src/transfer/transport/thread.ts'), 'utf8')
-    const [, name = ''] = /new URL\('\.\/([\w-]+)\.js', import\.meta\.url\)/.exec(thread) ?? []
-    assert.is(entries[name], 'src/transfer/transport/worker.ts')
+    const rows = [
+      ['src/transfer/transport/thread.ts', 'src/transfer/transport/worker.ts'],
+      ['src/slice/text-threads.ts', 'src/slice/text-worker.ts'],
+    ] as const
+    for (const [starter, entry] of rows) {
+      const [, name = ''] = /new URL\('\.\/([\w-]+)\.js', import\.meta\.url\)/.exec(readFileSync(join(root, starter), 'utf8')) ?? []
+      assert.is(entries[name], entry)
+    }
   })
 
   test('every install script of a dependency was decided on', () => {

@@ -31,12 +31,14 @@ export interface SamTextWriter {
   add(record: DataView, from: number, to: number, where?: () => string): void
   /** Inflates a block for {@link SamTextWriter.addChosen}; its bytes are valid until the next. @throws `invalid-format` */
   inflate(bytes: Uint8Array, frame: BlockFrame, fileOffset: number, name: string): Uint8Array
+  /** Takes a block that is inflated already, as {@link SamTextWriter.inflate} would give it. */
+  load(data: Uint8Array): Uint8Array
   /**
    * Which records {@link SamTextWriter.addChosen} takes, as `RecordChoice` has it: those that overlap one of these, or lie in one.
    * None given: all records.
    */
   choose(regions: readonly { readonly start: number; readonly end: number }[], contained: boolean): void
-  /** Adds the records of `[from, to)` of the block inflated last, up to one that somebody else must look at, or that is not all there. */
+  /** Adds the records of `[from, to)` of the last block, up to one that somebody else must look at, or that is not all there. */
   addChosen(from: number, to: number, walk: RecordWalk): RecordWalkEnd
   /** Gives what is left. */
   flush(): void
@@ -153,6 +155,10 @@ export function createSamTextWriter({ header, onText, textBytes = 256 * 1024 }: 
       if (end !== walkEnds.needsMore || word(walkWords.at) !== rooms.record + source.length) addDecoded(source, where)
     },
     inflate: (packed, frame, fileOffset, name) => inflateInto(kernel, rooms.packed, rooms.block, packed, frame, fileOffset, name),
+    load(data) {
+      bytes.set(data, rooms.block)
+      return bytes.subarray(rooms.block, rooms.block + data.length)
+    },
     choose(regions, contained) {
       regionCount = Math.min(regions.length, mostRegions)
       for (let at = 0; at < regionCount; at += 1) {

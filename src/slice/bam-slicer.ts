@@ -195,7 +195,11 @@ export function createBamSlicer(sources: BamSlicerSources, options: BamSlicerOpt
         const prepared = await prepare(wanted, sliceOptions)
         const { head, index, regions, spans } = prepared
         const header = sliceOptions.header === 'original' ? head.header : addProgramLine(head.header, sliceOptions.header)
-        if (format === 'sam') return yield* samSlice(header, (onRecord) => visit(prepared, sliceOptions, onRecord), placeOf)
+        if (format === 'sam') {
+          const text = { data, size: head.size, name, header, regions, spans, contained }
+          const reading = { aheadBytes: aheadBytes ?? inflatedAheadBytes, ...(signal && { signal }) }
+          return yield* samSlice({ ...text, ...reading, ...(index && { index }) })
+        }
         const steps = stepsOf(prepared, planMoves(spans, true), { verify, deflated: true, ...(signal && { signal }) })
         const onIndex = (made: () => BinningIndex): void => {
           derive = made

@@ -166,8 +166,8 @@ export function createRecordCutter(options: RecordCutterOptions): RecordCutter {
     const { data } = open.block
     const end = Math.min(to, from + record.want - record.have)
     record.have += end - from
-    // What waits for more must not live in memory that the next block takes.
-    record.parts.push(record.have < record.want ? Buffer.from(data.subarray(from, end)) : data.subarray(from, end))
+    // Copied: the next block may take the memory of this one.
+    record.parts.push(Buffer.from(data.subarray(from, end)))
     record.places.push({ open, from, to: end })
     if (record.have < record.want) return end
     const bytes = Buffer.concat(record.parts)
@@ -251,7 +251,10 @@ export function createRecordCutter(options: RecordCutterOptions): RecordCutter {
   }
 
   return {
-    needs: (offset) => leapTo.block <= offset,
+    needs(offset) {
+      const span = spans[current]
+      return span !== undefined && span.start.block <= offset && leapTo.block <= offset
+    },
     add(block) {
       const { data } = block
       const open: OpenBlock = { block, view: new DataView(data.buffer, data.byteOffset, data.length), kept: [] }

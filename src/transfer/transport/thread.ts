@@ -1,7 +1,5 @@
-import { existsSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
-import { Worker } from 'node:worker_threads'
 import { ScoreError } from '../../core/errors.ts'
+import { startThreadEntry, threadEntryExists } from '../../core/thread-entry.ts'
 import { errorOf, type Order, type Report, type Task, type TaskResults } from './thread-messages.ts'
 
 /** Run from its source this package lies in `.ts` files; built, the entry stands beside the chunks. */
@@ -10,19 +8,7 @@ const entry = fromSource ? new URL('./worker.ts', import.meta.url) : new URL('./
 
 /** False when another bundler took this package in without the worker's file. */
 export function hasThreadEntry(): boolean {
-  return entry.protocol === 'file:' && existsSync(fileURLToPath(entry))
-}
-
-/** Options of node that are about the text given on the command line; a worker that gets them fails. */
-function inheritedOptions(): string[] {
-  return process.execArgv.filter((option, i, all) => !option.startsWith('--input-type') && all[i - 1] !== '--input-type')
-}
-
-/** Loaders of the main thread don't reach the entry of a worker (privatenumber/tsx #354), so the worker sets its own up. */
-function startWorker(workerData: unknown): Worker {
-  if (!fromSource) return new Worker(entry, { workerData, execArgv: inheritedOptions() })
-  const start = `import(${JSON.stringify(import.meta.resolve('tsx/esm/api'))}).then((tsx) => { tsx.register(); return import(${JSON.stringify(entry.href)}) })`
-  return new Worker(start, { workerData, eval: true })
+  return threadEntryExists(entry)
 }
 
 /** A task under way in a thread. */
@@ -55,7 +41,7 @@ interface Pending {
 }
 
 export function startThread(workerData: unknown): Thread {
-  const worker = startWorker(workerData)
+  const worker = startThreadEntry(entry, { workerData })
   const pending = new Map<number, Pending>()
   let lastId = 0
   let dead = false
