@@ -4,6 +4,7 @@ import type { CallOptions } from '../core/call-options.ts'
 import { ScoreError } from '../core/errors.ts'
 import type { Network } from '../http/network.ts'
 import { createNetworkFetch } from '../http/network-fetch.ts'
+import { createPooledFetch } from '../http/pooled-fetch.ts'
 import { createCachedMetadata } from '../metadata/cached-metadata.ts'
 import type { Catalogue } from '../metadata/catalogue/catalogue.ts'
 import { openCatalogue } from '../metadata/catalogue/open-catalogue.ts'
@@ -73,16 +74,19 @@ async function openMetadata(
   config: ServerConfig,
   { backend, layout }: ScoreStore,
   folder: DataFolder | undefined,
-  { fetch: fetcher, userAgent, now = Date.now, onSongCall }: OpenScoreOptions,
+  { fetch: given, network, userAgent, now = Date.now, onSongCall }: OpenScoreOptions,
 ): Promise<ScoreCatalogue> {
   const url = config.text('metadata.url')
   if (url !== undefined) {
+    // Asked with every request. Where node itself looks for proxies, what is node's own does.
+    const nodesOwn = network === undefined && process.env['NODE_USE_ENV_PROXY'] !== undefined
+    const fetcher = given ?? (nodesOwn ? globalThis.fetch : createPooledFetch(network))
     // A client waits 60 s for an answer of ours, so Song gets less than that, tries included.
     const song = createSongMetadata({
       url,
       timeoutSeconds: 15,
       retry: { attempts: 3, maximumDelayMs: 1000 },
-      ...(fetcher ? { fetch: fetcher } : {}),
+      fetch: fetcher,
       ...(userAgent ? { userAgent } : {}),
     })
     return { metadata: createCachedMetadata(onSongCall ? observeMetadata(song, onSongCall) : song, { now }) }
@@ -117,7 +121,11 @@ function serviceOf(config: ServerConfig, { store, metadata, authorizer, now, onS
       uploadExpirySeconds: config.integer('s3.upload.expiration') * day,
       downloadExpirySeconds: config.integer('s3.download.expiration') * day,
     }),
-    partPlan: { partSizeBytes: config.integer('upload.partsize') },
+    partPlan: {
+      partSizeBytes: config.integer('upload.partsize'),
+      ...(config.text('upload.maximumParts') === undefined ? {} : { maximumParts: config.integer('upload.maximumParts') }),
+    },
+    ...(config.text('upload.maximumObjectBytes') === undefined ? {} : { largestObjectBytes: config.integer('upload.maximumObjectBytes') }),
     customMd5Property: config.text('s3.customMd5Property') ?? '',
     legacyMode: config.boolean('metadata.useLegacyMode'),
     ...(onStoreFailure ? { onStoreFailure } : {}),
@@ -144,7 +152,7 @@ export async function openScore(config: ServerConfig, given: OpenScoreOptions): 
     ...(network ? { network } : {}),
     ...(onStoreFailure ? { onStoreFailure } : {}),
   })
-  const { metadata, catalogue } = await openMetadata(config, store, folder, options)
+  const { metadata, catalogue } = await openMetadata(config, store, folder, given)
   const close = async (): Promise<void> => catalogue?.close()
   try {
     const token = folder === undefined ? undefined : await loadOrCreateToken(folder.token)

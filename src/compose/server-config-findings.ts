@@ -1,4 +1,5 @@
 import { signatureAlgorithms } from '../auth/jwt-verifier.ts'
+import { maximumPartSizeBytes, maximumParts } from '../core/part-plan.ts'
 import { nearestName } from './nearest-name.ts'
 import { deadNames, deadProfiles, type ServerSettingKey, type ServerSettingSpec, serverSettingTable } from './server-setting-table.ts'
 import { type ConfigFinding, type ServerConfig, splitList } from './server-settings.ts'
@@ -17,6 +18,8 @@ const bounds: Partial<Readonly<Record<ServerSettingKey, readonly [least: number,
   's3.download.expiration': [1, 7],
   's3.connectionTimeout': [1, 600_000],
   'bucket.size.key': [1, 7],
+  'upload.maximumParts': [1, maximumParts],
+  'upload.maximumObjectBytes': [1, Number.MAX_SAFE_INTEGER],
 }
 
 const words: Partial<Readonly<Record<ServerSettingKey, readonly string[]>>> = {
@@ -152,6 +155,12 @@ const rules: readonly Rule[] = [
     key: 's3.secretKey',
     message: 'goes with S3_ACCESSKEY: set both, or none for the credential chain of AWS',
     holds: (config) => has(config, 's3') && (config.text('s3.accessKey') === undefined) !== (config.text('s3.secretKey') === undefined),
+  },
+  {
+    severity: 'error',
+    key: 'upload.partsize',
+    message: `is more than the largest part there can be, ${maximumPartSizeBytes} bytes: a client of the original maps a part into memory, and stores take 4000 MiB (Azure) or 5 GiB (S3); leave it out, for parts grow where an object needs it`,
+    holds: (config) => Number(config.text('upload.partsize')) > maximumPartSizeBytes,
   },
   {
     severity: 'error',

@@ -105,7 +105,17 @@ export const serverSettingTable = {
   'upload.partsize': {
     kind: 'integer',
     default: '20000000',
-    text: 'Size of parts in bytes; 20 MiB at least, more where 10,000 parts need it',
+    text: 'Size of parts in bytes; 20 MiB at least, more where 10,000 parts need it; 2 GiB less one byte at most, on every store',
+  },
+  'upload.maximumParts': {
+    kind: 'integer',
+    ours: true,
+    text: 'Parts that the store joins at most, where it is less than 10,000; parts grow accordingly',
+  },
+  'upload.maximumObjectBytes': {
+    kind: 'integer',
+    ours: true,
+    text: 'Size of the largest object that the store takes, in bytes; an upload of a larger one is refused when it begins',
   },
   'upload.clean.enabled': {
     kind: 'boolean',

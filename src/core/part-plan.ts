@@ -14,12 +14,18 @@ export interface PartPlanOptions {
   readonly partSizeBytes?: number
   /** Lets tests plan many small parts; default {@link minimumPartSizeBytes}. */
   readonly floorBytes?: number
+  /** What the store joins at most, where that is less than {@link maximumParts}: parts grow until they are no more. */
+  readonly maximumParts?: number
 }
 
-/** Part size for `length` bytes: at least the floor and the wanted size, grown so that 10,000 parts hold all. */
+function mostParts({ maximumParts: ofStore = maximumParts }: PartPlanOptions): number {
+  return Math.min(maximumParts, ofStore)
+}
+
+/** Part size for `length` bytes: at least the floor and the wanted size, grown so that 10,000 parts (or as many as the store joins) hold all. */
 export function partSizeFor(length: number, options: PartPlanOptions = {}): number {
   const floor = Math.max(options.partSizeBytes ?? 0, options.floorBytes ?? minimumPartSizeBytes)
-  return Math.max(floor, Math.floor(length / maximumParts) + 1)
+  return Math.max(floor, Math.floor(length / mostParts(options)) + 1)
 }
 
 /**
@@ -34,7 +40,7 @@ export function planParts(range: ByteRange, options: PartPlanOptions = {}): Part
   if (size > maximumPartSizeBytes) {
     throw new ScoreError(
       'invalid-request',
-      `${range.end - range.start} bytes need parts of ${size} bytes; the largest part is ${maximumPartSizeBytes} bytes and there can be ${maximumParts} of them`,
+      `${range.end - range.start} bytes need parts of ${size} bytes; the largest part is ${maximumPartSizeBytes} bytes and there can be ${mostParts(options)} of them`,
     )
   }
   const parts: Part[] = []

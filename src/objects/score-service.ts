@@ -25,6 +25,8 @@ export interface ScoreServiceOptions {
   /** Default: URLs signed by the backend, with the original's lifetimes. */
   readonly presign?: PresignService
   readonly partPlan?: PartPlanOptions
+  /** Of the largest object that the store takes: an upload of a larger one is refused when it begins. Default: what the part plan allows. */
+  readonly largestObjectBytes?: number
   /** Default `md5chksum`; see `SpecStoreOptions`. */
   readonly customMd5Property?: string
   /** Leave the states of analyses unasked; default false. */
@@ -196,6 +198,7 @@ export function createScoreService(options: ScoreServiceOptions): ScoreService {
   const specs = createSpecStore({ backend, layout, ...(options.customMd5Property ? { customMd5Property: options.customMd5Property } : {}) })
   const registration = createRegistration({ metadata, legacyMode: options.legacyMode ?? false })
   const plan = options.partPlan ? { partPlan: options.partPlan } : {}
+  const largest = options.largestObjectBytes === undefined ? {} : { largestObjectBytes: options.largestObjectBytes }
   const journal = createUploadJournal({ backend, layout })
   const removals = createStateRemovals({ journal, ...(options.onStoreFailure ? { onFailure: options.onStoreFailure } : {}) })
   const parts: ServiceParts = {
@@ -204,7 +207,18 @@ export function createScoreService(options: ScoreServiceOptions): ScoreService {
     metadata,
     authorizer,
     registration,
-    uploads: createUploads({ backend, layout, journal, removals, specs, registration, presign, now: options.now ?? Date.now, ...plan }),
+    uploads: createUploads({
+      backend,
+      layout,
+      journal,
+      removals,
+      specs,
+      registration,
+      presign,
+      now: options.now ?? Date.now,
+      ...plan,
+      ...largest,
+    }),
     downloads: createDownloads({ layout, specs, presign, ...plan }),
   }
   return {

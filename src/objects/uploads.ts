@@ -13,6 +13,8 @@ import { reconcileParts, requireStoredPart } from './upload-parts.ts'
 export interface UploadsContext extends FinalizeContext {
   readonly presign: PresignService
   readonly partPlan?: PartPlanOptions
+  /** Of the largest object that the store takes. */
+  readonly largestObjectBytes?: number
   /** Milliseconds since 1970. */
   readonly now: () => number
 }
@@ -35,10 +37,15 @@ export interface Uploads {
   exists(objectId: string, options?: CallOptions): Promise<boolean>
 }
 
-function planUpload(size: number, options: PartPlanOptions = {}): Part[] {
+function planUpload(size: number, { partPlan = {}, largestObjectBytes }: Pick<UploadsContext, 'partPlan' | 'largestObjectBytes'>): Part[] {
   if (!Number.isSafeInteger(size) || size < 1)
     throw new ScoreError('invalid-request', `an upload of ${size} bytes is impossible: the size must be a whole number of at least 1`)
-  return planParts({ start: 0, end: size }, options)
+  if (largestObjectBytes !== undefined && size > largestObjectBytes)
+    throw new ScoreError(
+      'invalid-request',
+      `${size} bytes are more than one object of this store can hold (${largestObjectBytes}); split the file, or ask for a store that takes it`,
+    )
+  return planParts({ start: 0, end: size }, partPlan)
 }
 
 function readWholeMd5(text: string | undefined): string | undefined {
@@ -134,7 +141,7 @@ async function isFinishedMeanwhile(
 
 async function open(context: UploadsContext, request: OpenUpload, options: CallOptions = {}): Promise<ObjectSpec<SignedPart>> {
   const { objectId, size, overwrite = false } = request
-  const parts = planUpload(size, context.partPlan)
+  const parts = planUpload(size, context)
   const md5 = readWholeMd5(request.md5)
   const entity = await context.registration.requireUploadable(objectId, options)
   await context.registration.requireAsRegistered(entity, { size, ...(md5 === undefined ? {} : { md5 }) }, options)

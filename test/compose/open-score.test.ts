@@ -129,6 +129,19 @@ suite('compose/open-score', (test) => {
       assert.is(score.catalogue, undefined)
     }))
 
+  test('what the store cannot hold is refused when the upload begins; fewer parts are larger ones', () =>
+    opened({ UPLOAD_MAXIMUMOBJECTBYTES: '104857600', UPLOAD_MAXIMUMPARTS: '2' }, async (score) => {
+      const api = score.service.as(apiKey)
+      const most = await register(song, 104_857_600, md5Hex('most'))
+      const parts = (await api.openUpload({ objectId: most.objectId, size: 104_857_600 })).parts.map(({ range }) => range.end - range.start)
+      assert.equal(parts, [52_428_801, 52_428_799])
+      const more = await register(song, 104_857_601, md5Hex('more'))
+      const refused = await failure(api.openUpload({ objectId: more.objectId, size: 104_857_601 }))
+      assert.is(refused.code, 'invalid-request')
+      assert.match(refused.message, /104857601 bytes are more than one object of this store can hold \(104857600\)/)
+      assert.is((await failure(api.resumeUpload({ objectId: more.objectId, size: 104_857_601 }))).code, 'upload-not-found')
+    }))
+
   test('an upload of 500 parts costs a handful of calls to Song and to the identity provider', async () => {
     const partSize = 8
     const size = 500 * partSize

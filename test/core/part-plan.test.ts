@@ -27,6 +27,23 @@ suite('part plan', (test) => {
     })
   }
 
+  for (const [length, most, size, parts] of [
+    [20_971_520_000, 1000, 20_971_521, 1000],
+    [1_099_511_627_776, 1000, 1_099_511_628, 1000],
+    [5000, 1000, 20_971_520, 1],
+    [209_715_200_000, 20_000, 20_971_521, 10_000],
+  ] as const)
+    test(`a store that joins ${most} parts: ${length} bytes in ${parts}`, () => {
+      const plan = planParts({ start: 0, end: length }, { maximumParts: most })
+      assert.is(plan.length, parts)
+      assert.is(plan[0]?.range.end, Math.min(size, length))
+      assert.is(plan.at(-1)?.range.end, length)
+    })
+
+  test('what a store of few parts cannot hold is refused, with its own bound', () => {
+    assert.throws(() => planParts({ start: 0, end: 3 * 2 ** 40 }, { maximumParts: 1000 }), /there can be 1000 of them/)
+  })
+
   test('an empty range has no parts', () => {
     assert.equal(planParts({ start: 7, end: 7 }), [])
   })
