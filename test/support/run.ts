@@ -239,7 +239,7 @@ function seconds(variable: string, standard: number): number {
 
 async function main(): Promise<void> {
   const args = process.argv.slice(2)
-  const jobs = Number(takeOption(args, '--jobs') ?? availableParallelism())
+  const jobs = Number(takeOption(args, '--jobs') ?? Math.min(8, availableParallelism()))
   const root = resolve(takeOption(args, '--root') ?? join(import.meta.dirname, '..'))
   const limits = { fileSeconds: seconds('SCORE_TEST_FILE_SECONDS', 480), exitSeconds: seconds('SCORE_TEST_EXIT_SECONDS', 60) }
   const queue = testFiles(root, args)
