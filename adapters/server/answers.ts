@@ -10,12 +10,12 @@ const compress = promisify(gzip)
 
 function wantsGzip(ctx: Context): boolean {
   vary(ctx, 'Accept-Encoding')
-  return ctx.headers['accept-encoding'] !== undefined && ctx.acceptsEncodings('gzip', 'identity') === 'gzip'
+  return ctx.req.headers['accept-encoding'] !== undefined && ctx.acceptsEncodings('gzip', 'identity') === 'gzip'
 }
 
 /** JSON text, compressed whenever the client takes gzip, whatever the size; the type without charset, as the original. */
 export async function answerJson(ctx: Context, json: string, contentType = 'application/json'): Promise<void> {
-  ctx.set('Content-Type', contentType)
+  ctx.res.setHeader('Content-Type', contentType)
   if (wantsGzip(ctx)) {
     ctx.set('Content-Encoding', 'gzip')
     ctx.body = await compress(Buffer.from(json))

@@ -3,6 +3,13 @@ import { ScoreError } from '../../src/index.ts'
 
 const syntax = /^Bearer +([A-Za-z0-9\-._~+/]+=*) *$/i
 
+/** Node keeps the first of several; the raw headers are names and values in turns. */
+function countAuthorizations(raw: readonly string[]): number {
+  let count = 0
+  for (let at = 0; at < raw.length; at += 2) if (raw[at]?.length === 13 && raw[at]?.toLowerCase() === 'authorization') count++
+  return count
+}
+
 /**
  * The caller's token: only from the `Authorization` header, never from the query. Another scheme than Bearer counts as
  * no token.
@@ -11,12 +18,12 @@ const syntax = /^Bearer +([A-Za-z0-9\-._~+/]+=*) *$/i
  *   headers: a proxy may have judged another one than would count here.
  */
 export function bearerToken(ctx: Context): string | undefined {
-  const sent = ctx.req.headersDistinct['authorization'] ?? []
-  if (sent.length > 1) throw new ScoreError('unauthenticated', 'the request has more than one Authorization header')
-  const header = ctx.get('Authorization').trim()
-  if (!/^Bearer\b/i.test(header)) return undefined
+  if (countAuthorizations(ctx.req.rawHeaders) > 1)
+    throw new ScoreError('unauthenticated', 'the request has more than one Authorization header')
+  const header = (ctx.req.headers.authorization ?? '').trim()
   const token = syntax.exec(header)?.[1]
   if (token !== undefined) return token
+  if (!/^Bearer\b/i.test(header)) return undefined
   throw new ScoreError('unauthenticated', 'the bearer token is malformed')
 }
 

@@ -1,5 +1,5 @@
 import Router, { type RouterContext } from '@koa/router'
-import type { Context, Middleware, Next } from 'koa'
+import type { Context, Middleware } from 'koa'
 import { type Authorizer, type Catalogue, ScoreError, songError } from '../../src/index.ts'
 import { bearerToken, hasAuthorization } from './bearer-token.ts'
 import { addReads, addWrites } from './catalogue-routes.ts'
@@ -99,8 +99,7 @@ export function createCatalogueRouter(options: CatalogueRouterOptions): Middlewa
   }
 
   const routes = router.routes()
-  return async (ctx: Context, next: Next) => {
-    if (!ownPath.test(ctx.path)) return next()
+  const serve = async (ctx: Context): Promise<void> => {
     try {
       await routes(ctx as RouterContext, async () => unmatched(ctx))
     } catch (error) {
@@ -108,4 +107,5 @@ export function createCatalogueRouter(options: CatalogueRouterOptions): Middlewa
       refuse(ctx, describeProblem(error))
     }
   }
+  return (ctx, next) => (ownPath.test(ctx.path) ? serve(ctx) : next())
 }

@@ -8,10 +8,10 @@ const exposed = 'ETag, Content-Range, Accept-Ranges, Score-Problem, WWW-Authenti
 /** Lets web pages of these origins call the service; `*` = of all. Preflights are answered as recorded (wire-vectors.md 1). */
 export function createCors(origins: readonly string[]): Middleware {
   const allowed = new Set(origins)
-  return async (ctx, next) => {
+  return (ctx, next) => {
     vary(ctx, 'Origin')
-    const origin = ctx.get('Origin')
-    if (origin === '' || !(allowed.has(origin) || allowed.has('*'))) return next()
+    const { origin } = ctx.req.headers
+    if (origin === undefined || origin === '' || !(allowed.has(origin) || allowed.has('*'))) return next()
     ctx.set('Access-Control-Allow-Origin', origin)
     const asked = ctx.get('Access-Control-Request-Method')
     if (ctx.method !== 'OPTIONS' || asked === '') {
@@ -25,5 +25,6 @@ export function createCors(origins: readonly string[]): Middleware {
     ctx.status = 200
     ctx.body = Buffer.alloc(0)
     ctx.remove('Content-Type')
+    return undefined
   }
 }

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import type { Context, Middleware } from 'koa'
+import type { Context, Middleware, Next } from 'koa'
 import { isScoreError, ScoreError } from '../../src/index.ts'
 
 export interface FailedAuthenticationOptions {
@@ -80,9 +80,7 @@ export function throttleFailedAuthentications(options: FailedAuthenticationOptio
   const networks = createCounter(windowSeconds, remembered, now)
   const good = createRecent<true>(remembered)
 
-  return async (ctx, next) => {
-    const credential = ctx.get('Authorization')
-    if (credential === '' || loopback.test(ctx.ip)) return next()
+  const watch = async (ctx: Context, next: Next, credential: string): Promise<void> => {
     const network = networkOf(ctx.ip)
     // Kept as a hash, so that memory holds no tokens.
     const pair = hash('sha256', `${ctx.ip}\0${credential}`, 'base64')
@@ -104,5 +102,9 @@ export function throttleFailedAuthentications(options: FailedAuthenticationOptio
       throw error
     }
     note(ctx.status === 401 ? 'bad' : ctx.status < 400 ? 'good' : 'unknown')
+  }
+  return (ctx, next) => {
+    const credential = ctx.get('Authorization')
+    return credential === '' || loopback.test(ctx.ip) ? next() : watch(ctx, next, credential)
   }
 }

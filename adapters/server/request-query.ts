@@ -1,10 +1,9 @@
-import type { Context } from 'koa'
 import { ScoreError } from '../../src/index.ts'
 
-function single(ctx: Context, name: string): string | undefined {
-  const value = ctx.query[name]
-  if (!Array.isArray(value)) return value
-  throw new ScoreError('invalid-request', `query parameter '${name}' was given ${value.length} times; give it once`)
+function single(query: URLSearchParams, name: string): string | undefined {
+  const values = query.getAll(name)
+  if (values.length < 2) return values[0]
+  throw new ScoreError('invalid-request', `query parameter '${name}' was given ${values.length} times; give it once`)
 }
 
 function missing(name: string): ScoreError {
@@ -12,20 +11,20 @@ function missing(name: string): ScoreError {
 }
 
 /** A text that must be given, though it may be empty. @throws `invalid-request`. */
-export function requiredText(ctx: Context, name: string): string {
-  const value = single(ctx, name)
+export function requiredText(query: URLSearchParams, name: string): string {
+  const value = single(query, name)
   if (value === undefined) throw missing(name)
   return value
 }
 
 /** @throws `invalid-request` when it is given more than once. */
-export function optionalText(ctx: Context, name: string): string | undefined {
-  return single(ctx, name)
+export function optionalText(query: URLSearchParams, name: string): string | undefined {
+  return single(query, name)
 }
 
 /** A whole number, negative ones too. @throws `invalid-request` when it is missing, empty or something else. */
-export function requiredInteger(ctx: Context, name: string): number {
-  const text = single(ctx, name)
+export function requiredInteger(query: URLSearchParams, name: string): number {
+  const text = single(query, name)
   if (text === undefined || text.trim() === '') throw missing(name)
   const value = /^[+-]?\d+$/.test(text.trim()) ? Number(text) : Number.NaN
   if (Number.isSafeInteger(value)) return value
@@ -44,8 +43,8 @@ const words: Readonly<Record<string, boolean>> = {
 }
 
 /** `true`, `on`, `yes`, `1` and their opposites; absent or empty = false. @throws `invalid-request` for another word. */
-export function optionalFlag(ctx: Context, name: string): boolean {
-  const text = single(ctx, name)?.trim().toLowerCase() ?? ''
+export function optionalFlag(query: URLSearchParams, name: string): boolean {
+  const text = single(query, name)?.trim().toLowerCase() ?? ''
   if (text === '') return false
   const value = Object.hasOwn(words, text) ? words[text] : undefined
   if (value !== undefined) return value

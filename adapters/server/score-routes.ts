@@ -17,31 +17,32 @@ import {
 } from '../../src/index.ts'
 import { answerEmpty, answerJson, answerJsonArray, answerText } from './answers.ts'
 import { bearerToken, hasAuthorization } from './bearer-token.ts'
-import { callSignal } from './call-signal.ts'
+import { callOptions, callSignal } from './call-signal.ts'
 import { optionalFlag, optionalText, requiredInteger, requiredText } from './request-query.ts'
 
 interface Call {
   readonly ctx: Context
   readonly api: ScoreApi
   readonly objectId: string
+  readonly query: URLSearchParams
 }
 
 type Handler = (call: Call) => Promise<void>
 
 /** Whether the client sends parts in whatever dialect they say. Clients of the original do not, and are given what they know. */
-function speaksDialects(ctx: Context): boolean {
-  return optionalText(ctx, 'dialect') === blocksDialect
+function speaksDialects(query: URLSearchParams): boolean {
+  return optionalText(query, 'dialect') === blocksDialect
 }
 
-async function answerDownload({ ctx, api, objectId }: Call): Promise<void> {
-  const start = requiredInteger(ctx, 'offset')
+async function answerDownload({ ctx, api, objectId, query }: Call): Promise<void> {
+  const start = requiredInteger(query, 'offset')
   // Every negative length means to the end; the answer says -1, as documented.
-  const length = Math.max(requiredInteger(ctx, 'length'), -1)
-  const external = optionalFlag(ctx, 'external')
-  const withoutUrls = optionalFlag(ctx, 'exclude-urls')
+  const length = Math.max(requiredInteger(query, 'length'), -1)
+  const external = optionalFlag(query, 'external')
+  const withoutUrls = optionalFlag(query, 'exclude-urls')
   const range = { start, ...(length < 0 ? {} : { end: start + length }) }
   const whole = start === 0 && length < 0
-  const options = { signal: callSignal(ctx) }
+  const options = callOptions(ctx)
   if (withoutUrls) {
     const spec = await api.describeObject(objectId, options)
     const cut = whole ? spec : cutSpec(spec, range)
@@ -70,51 +71,51 @@ const handlers: Readonly<Record<RouteName, Handler>> = {
     await api.objectExists(objectId)
     answerText(ctx, 'Upload Test Operation executed')
   },
-  openUpload: async ({ ctx, api, objectId }) => {
-    const size = requiredInteger(ctx, 'fileSize')
-    const overwrite = optionalFlag(ctx, 'overwrite')
-    const md5 = optionalText(ctx, 'md5')
-    const dialects = speaksDialects(ctx)
+  openUpload: async ({ ctx, api, objectId, query }) => {
+    const size = requiredInteger(query, 'fileSize')
+    const overwrite = optionalFlag(query, 'overwrite')
+    const md5 = optionalText(query, 'md5')
+    const dialects = speaksDialects(query)
     const spec = await api.openUpload({ objectId, size, overwrite, direct: !dialects, ...(md5 === undefined ? {} : { md5 }) })
     const json = spec.uploadId === spec.objectId ? directSpecToJson(spec) : objectSpecToJson(spec, { dialects })
     await answerJson(ctx, JSON.stringify(json))
   },
-  deletePart: async ({ ctx, api, objectId }) => {
-    const partNumber = requiredInteger(ctx, 'partNumber')
-    await api.deletePart({ objectId, uploadId: requiredText(ctx, 'uploadId') }, partNumber)
+  deletePart: async ({ ctx, api, objectId, query }) => {
+    const partNumber = requiredInteger(query, 'partNumber')
+    await api.deletePart({ objectId, uploadId: requiredText(query, 'uploadId') }, partNumber)
     answerEmpty(ctx)
   },
-  finalizePart: async ({ ctx, api, objectId }) => {
-    const number = requiredInteger(ctx, 'partNumber')
-    const uploadId = requiredText(ctx, 'uploadId')
-    const md5 = requiredText(ctx, 'md5')
-    const etag = requiredText(ctx, 'etag')
+  finalizePart: async ({ ctx, api, objectId, query }) => {
+    const number = requiredInteger(query, 'partNumber')
+    const uploadId = requiredText(query, 'uploadId')
+    const md5 = requiredText(query, 'md5')
+    const etag = requiredText(query, 'etag')
     await api.finalizePart({ objectId, uploadId }, { number, md5, etag })
     answerEmpty(ctx)
   },
-  finalizeUpload: async ({ ctx, api, objectId }) => {
-    await api.finalizeUpload({ objectId, uploadId: requiredText(ctx, 'uploadId') })
+  finalizeUpload: async ({ ctx, api, objectId, query }) => {
+    await api.finalizeUpload({ objectId, uploadId: requiredText(query, 'uploadId') })
     answerEmpty(ctx)
   },
-  recoverUpload: async ({ ctx, api, objectId }) => {
-    await api.resumeUpload({ objectId, size: requiredInteger(ctx, 'fileSize') })
+  recoverUpload: async ({ ctx, api, objectId, query }) => {
+    await api.resumeUpload({ objectId, size: requiredInteger(query, 'fileSize') })
     answerEmpty(ctx)
   },
-  uploadStatus: async ({ ctx, api, objectId }) => {
-    const progress = await api.resumeUpload({ objectId, size: requiredInteger(ctx, 'fileSize') })
-    await answerJson(ctx, JSON.stringify(uploadProgressToJson(progress, { dialects: speaksDialects(ctx) })))
+  uploadStatus: async ({ ctx, api, objectId, query }) => {
+    const progress = await api.resumeUpload({ objectId, size: requiredInteger(query, 'fileSize') })
+    await answerJson(ctx, JSON.stringify(uploadProgressToJson(progress, { dialects: speaksDialects(query) })))
   },
   objectExists: async ({ ctx, api, objectId }) => {
-    await answerJson(ctx, String(await api.objectExists(objectId, { signal: callSignal(ctx) })))
+    await answerJson(ctx, String(await api.objectExists(objectId, callOptions(ctx))))
   },
   cancelUpload: async ({ ctx, api, objectId }) => {
     await api.cancelUpload(objectId)
     answerEmpty(ctx)
   },
-  ping: async ({ ctx, api }) => answerText(ctx, await api.sentinelUrl({ signal: callSignal(ctx) })),
+  ping: async ({ ctx, api }) => answerText(ctx, await api.sentinelUrl(callOptions(ctx))),
   download: answerDownload,
   listing: ({ ctx, api }) => answerJsonArray(ctx, infoRows(api, callSignal(ctx))),
-  profile: async ({ ctx, api }) => answerText(ctx, await api.profile({ signal: callSignal(ctx) })),
+  profile: async ({ ctx, api }) => answerText(ctx, await api.profile(callOptions(ctx))),
 }
 
 /**
@@ -144,6 +145,6 @@ export function addScoreRoutes(router: Router, service: ScoreService): void {
       ctx.state['right'] = route.right
       if (route.right === 'upload' && name !== 'cancelAll') await requireAuthorization(ctx, service)
       const api = service.as(bearerToken(ctx))
-      await handlers[name]({ ctx, api, objectId: ctx.params['objectId'] ?? '' })
+      await handlers[name]({ ctx, api, objectId: ctx.params['objectId'] ?? '', query: new URLSearchParams(ctx.querystring) })
     })
 }

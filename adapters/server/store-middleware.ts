@@ -56,8 +56,7 @@ async function send(ctx: Context, answer: DataPlaneAnswer): Promise<void> {
  * the slower side; a client that moves none for `stallSeconds` is cut off, one that moves some may take as long as it likes.
  */
 export function createStoreMiddleware(dataPlane: LocalDataPlane, stallSeconds: number): Middleware {
-  return async (ctx, next) => {
-    if (!ownPath.test(ctx.path)) return next()
+  const serve = async (ctx: Context): Promise<void> => {
     ctx.state['route'] = '/store'
     ctx.req.setTimeout(stallSeconds * 1000, () => ctx.req.destroy())
     const signal = callSignal(ctx)
@@ -77,4 +76,5 @@ export function createStoreMiddleware(dataPlane: LocalDataPlane, stallSeconds: n
       ctx.res.destroy()
     }
   }
+  return (ctx, next) => (ownPath.test(ctx.path) ? serve(ctx) : next())
 }

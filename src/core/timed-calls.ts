@@ -5,6 +5,8 @@ export interface CallTime {
 }
 
 export interface TimedCalls {
+  /** Of a call that waits for nothing. */
+  now<Result>(call: () => Result, tell: (time: CallTime) => void): Result
   one<Result>(call: () => Promise<Result>, tell: (time: CallTime) => void): Promise<Result>
   /** Of a stream: until its end, or until its reader had enough, which is no failure. */
   many<Item>(call: () => AsyncIterable<Item>, tell: (time: CallTime) => void): AsyncGenerator<Item>
@@ -13,6 +15,17 @@ export interface TimedCalls {
 /** Measures calls, for those who observe a port. @param now - milliseconds */
 export function createTimedCalls(now: () => number): TimedCalls {
   return {
+    now(call, tell) {
+      const started = now()
+      let failed = true
+      try {
+        const result = call()
+        failed = false
+        return result
+      } finally {
+        tell({ durationMs: now() - started, failed })
+      }
+    },
     async one(call, tell) {
       const started = now()
       let failed = true

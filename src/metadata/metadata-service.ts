@@ -26,12 +26,24 @@ export interface EntityFilter {
   readonly fileName?: string
 }
 
+export interface EntityWithState {
+  readonly entity: Entity
+  readonly state: AnalysisState
+}
+
 /** The catalogue: who owns an object, is it published. Spoken by Song over HTTP and by the embedded catalogue. */
 export interface MetadataService {
   /** @throws `entity-not-found`; `unavailable` when the catalogue cannot be asked. */
   entity(objectId: string, options?: CallOptions): Promise<Entity>
   /** Each matching entity once, in order of object id; an empty filter gives all. */
   entities(filter?: EntityFilter, options?: CallOptions): AsyncIterable<Entity>
+  /**
+   * An entity and the state of its analysis, both as they are after the call began. Of catalogues that are asked for both at
+   * once; absent where that takes two questions. It waits for nothing that would be worth a signal.
+   *
+   * @throws as `entity`.
+   */
+  entityWithState?(objectId: string): Promise<EntityWithState>
   /** @throws `analysis-not-found`; `unavailable`. */
   analysisState(entity: Pick<Entity, 'study' | 'analysisId'>, options?: CallOptions): Promise<AnalysisState>
   /** Size and MD5 that were registered; `undefined` when the catalogue has no such record. */

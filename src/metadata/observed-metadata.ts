@@ -18,7 +18,9 @@ export function observeMetadata(
   const timed = createTimedCalls(now)
   const one = <T>(operation: CatalogueCall['operation'], call: () => Promise<T>): Promise<T> =>
     timed.one(call, (time) => onCall({ operation, ...time }))
+  const { entityWithState } = metadata
   return {
+    ...(entityWithState ? { entityWithState: (objectId) => one('entityWithState', () => entityWithState(objectId)) } : {}),
     entity: (objectId, options) => one('entity', () => metadata.entity(objectId, options)),
     entities: (filter, options) =>
       timed.many(

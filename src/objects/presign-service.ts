@@ -29,28 +29,30 @@ const day = 86_400
 /** Parts signed in one go: ten thousand of them would let nobody else in for a while. */
 const signedAtOnce = 500
 
-async function signAll(parts: readonly Part[], sign: (part: Part) => Promise<PresignedUrl>): Promise<readonly SignedPart[]> {
+type Sign = (part: Part) => PresignedUrl | Promise<PresignedUrl>
+
+async function signAll(parts: readonly Part[], sign: Sign): Promise<readonly SignedPart[]> {
   const signed: SignedPart[] = []
-  for (let at = 0; at < parts.length; at += signedAtOnce) {
-    if (at > 0) await nextTurn()
-    const some = parts.slice(at, at + signedAtOnce).map(async (part): Promise<SignedPart> => {
-      const { url, dialect } = await sign(part)
-      return { ...part, url, ...(dialect === undefined ? {} : { dialect }) }
-    })
-    signed.push(...(await Promise.all(some)))
+  for (const part of parts) {
+    if (signed.length > 0 && signed.length % signedAtOnce === 0) await nextTurn()
+    const given = sign(part)
+    const { url, dialect } = 'url' in given ? given : await given
+    signed.push(dialect === undefined ? { ...part, url } : { ...part, url, dialect })
   }
   return signed
 }
 
 export function createPresignService(options: PresignServiceOptions): PresignService {
-  const { backend, uploadExpirySeconds = 6 * day, downloadExpirySeconds = day, pingExpirySeconds = 300 } = options
+  const { backend } = options
+  const { uploadExpirySeconds = 6 * day, downloadExpirySeconds = day, pingExpirySeconds = 300 } = options
+  const sign = backend.presignNow ?? backend.presign
   return {
     signUpload: (multipart, parts) =>
       signAll(parts, ({ number: partNumber }) =>
-        backend.presign({ action: 'put-part', multipart, partNumber, expiresInSeconds: uploadExpirySeconds }),
+        sign({ action: 'put-part', multipart, partNumber, expiresInSeconds: uploadExpirySeconds }),
       ),
     signDownload: (address, parts) =>
-      signAll(parts, ({ range }) => backend.presign({ action: 'get', address, range, expiresInSeconds: downloadExpirySeconds })),
+      signAll(parts, ({ range }) => sign({ action: 'get', address, range, expiresInSeconds: downloadExpirySeconds })),
     signObject: (address) => backend.presign({ action: 'get', address, expiresInSeconds: downloadExpirySeconds }),
     signObjectWrite: (address) => backend.presignObjectWrite?.(address, { expiresInSeconds: uploadExpirySeconds }),
     signSentinel: (address) => backend.presign({ action: 'get', address, expiresInSeconds: pingExpirySeconds }),

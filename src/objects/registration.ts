@@ -1,6 +1,6 @@
 import type { CallOptions } from '../core/call-options.ts'
 import { ScoreError } from '../core/errors.ts'
-import type { AnalysisState, Entity, MetadataService } from '../metadata/metadata-service.ts'
+import type { AnalysisState, Entity, EntityWithState, MetadataService } from '../metadata/metadata-service.ts'
 
 export interface RegistrationOptions {
   readonly metadata: MetadataService
@@ -8,12 +8,17 @@ export interface RegistrationOptions {
   readonly legacyMode?: boolean
 }
 
+/** An entity, and the state of its analysis where both were told at once. */
+export type Registered = Pick<EntityWithState, 'entity'> & Partial<EntityWithState>
+
 /** What the catalogue has to say before bytes move. */
 export interface Registration {
   /** @throws `entity-not-found`; `analysis-state` unless UNPUBLISHED. */
   requireUploadable(objectId: string, options?: CallOptions): Promise<Entity>
+  /** @throws `entity-not-found`. */
+  find(objectId: string, options?: CallOptions): Promise<Registered>
   /** @throws `analysis-state` unless PUBLISHED. */
-  requireDownloadable(entity: Entity, options?: CallOptions): Promise<void>
+  requireDownloadable(registered: Registered, options?: CallOptions): Promise<void>
   isPublished(entity: Entity, options?: CallOptions): Promise<boolean>
   /**
    * Compares with the registered file; what the catalogue does not know is not checked.
@@ -36,17 +41,23 @@ function wrongState(entity: Entity, state: AnalysisState, wanted: 'UNPUBLISHED' 
 }
 
 export function createRegistration({ metadata, legacyMode = false }: RegistrationOptions): Registration {
-  const requireState = async (entity: Entity, wanted: 'UNPUBLISHED' | 'PUBLISHED', options?: CallOptions): Promise<void> => {
-    const state = legacyMode ? wanted : await metadata.analysisState(entity, options)
+  const requireState = async (registered: Registered, wanted: 'UNPUBLISHED' | 'PUBLISHED', options?: CallOptions): Promise<void> => {
+    if (legacyMode) return
+    const { entity } = registered
+    const state = registered.state ?? (await metadata.analysisState(entity, options))
     if (state !== wanted) throw wrongState(entity, state, wanted)
   }
   return {
     async requireUploadable(objectId, options) {
       const entity = await metadata.entity(objectId, options)
-      await requireState(entity, 'UNPUBLISHED', options)
+      await requireState({ entity }, 'UNPUBLISHED', options)
       return entity
     },
-    requireDownloadable: (entity, options) => requireState(entity, 'PUBLISHED', options),
+    async find(objectId, options) {
+      if (metadata.entityWithState && !legacyMode) return metadata.entityWithState(objectId)
+      return { entity: await metadata.entity(objectId, options) }
+    },
+    requireDownloadable: (registered, options) => requireState(registered, 'PUBLISHED', options),
     isPublished: async (entity, options) => legacyMode || (await metadata.analysisState(entity, options)) === 'PUBLISHED',
     async requireAsRegistered(entity, wanted, options) {
       const file = await metadata.file(entity, options)

@@ -4,7 +4,7 @@ import type { CallOptions } from '../core/call-options.ts'
 import { isScoreError, ScoreError } from '../core/errors.ts'
 import { isObjectId } from '../core/object-id.ts'
 import type { PartPlanOptions } from '../core/part-plan.ts'
-import type { MetadataService } from '../metadata/metadata-service.ts'
+import type { Entity, MetadataService } from '../metadata/metadata-service.ts'
 import type { ObjectLayout } from '../storage/object-layout.ts'
 import type { StorageBackend } from '../storage/storage-backend.ts'
 import { createDownloads, type Downloads } from './downloads.ts'
@@ -98,9 +98,10 @@ function createCaller(parts: ServiceParts, token: string | undefined) {
     },
     async requireDownload(objectId: string, options?: CallOptions): Promise<void> {
       await requireObject(objectId, options)
-      const entity = once(() => parts.metadata.entity(objectId, options))
+      const registered = once(() => parts.registration.find(objectId, options))
+      const entity = async (): Promise<Entity> => (await registered()).entity
       await authorizer.authorize({ token, action: 'download', objectId, entity }, options)
-      await parts.registration.requireDownloadable(await entity(), options)
+      await parts.registration.requireDownloadable(await registered(), options)
     },
     mayReadStudy: (study: string, options?: CallOptions) => isAllowed(authorizer.authorize({ token, action: 'download', study }, options)),
     /**

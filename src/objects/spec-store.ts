@@ -5,7 +5,7 @@ import type { ObjectLayout } from '../storage/object-layout.ts'
 import type { ObjectAddress, ObjectStat, StorageBackend } from '../storage/storage-backend.ts'
 import { parseJson } from '../wire/json-reader.ts'
 import { objectSpecFromJson, objectSpecToJson } from '../wire/object-spec-json.ts'
-import { readDocumentBytes, writeDocument } from './document.ts'
+import { documentText, readDocumentBytes, writeDocument } from './document.ts'
 
 /** A finished object: what is known of it, and where its bytes are. */
 export interface StoredSpec {
@@ -54,8 +54,8 @@ function withoutUrl({ number, range, md5 }: Part): Part {
 }
 
 /** Specs that were read last, by the very bytes that they were read from: another text is another spec, whatever wrote it. */
-function createSpecReader(): (bytes: Buffer, address: ObjectAddress) => ObjectSpec {
-  const known = new Map<string, { readonly bytes: Buffer; readonly spec: ObjectSpec }>()
+function createSpecReader(): (bytes: Uint8Array, address: ObjectAddress) => ObjectSpec {
+  const known = new Map<string, { readonly bytes: Uint8Array; readonly spec: ObjectSpec }>()
   let kept = 0
   const forget = (name: string): void => {
     kept -= known.get(name)?.bytes.length ?? 0
@@ -65,12 +65,12 @@ function createSpecReader(): (bytes: Buffer, address: ObjectAddress) => ObjectSp
     const name = `${bucket}/${key}`
     const found = known.get(name)
     forget(name)
-    const what = `'${key}' in bucket '${bucket}'`
     const read = (): ObjectSpec => {
-      const spec = objectSpecFromJson(parseJson(bytes.toString('utf8'), what), what)
+      const what = `'${key}' in bucket '${bucket}'`
+      const spec = objectSpecFromJson(parseJson(documentText(bytes), what), what)
       return { ...spec, parts: spec.parts.map(withoutUrl) }
     }
-    const spec = found?.bytes.equals(bytes) ? found.spec : read()
+    const spec = found && Buffer.compare(found.bytes, bytes) === 0 ? found.spec : read()
     known.set(name, { bytes, spec })
     kept += bytes.length
     for (const oldest of known.keys()) {

@@ -79,12 +79,13 @@ async function* openMultiparts(
 export function createRetryingBackend(backend: StorageBackend, options: RetryingBackendOptions = {}): StorageBackend {
   const retryable = (error: ScoreError): boolean => error.code === 'unavailable'
   const again: Again = (work, call) => retry(work, { retryable, ...options, ...(call?.signal ? { signal: call.signal } : {}) })
-  const { presignObjectWrite, listMultiparts, deleteMany } = backend
+  const { readDocument, presignNow, presignObjectWrite, listMultiparts, deleteMany } = backend
   return {
     name: backend.name,
     ...(backend.listsAllParts ? { listsAllParts: true } : {}),
     head: (address, call) => again(() => backend.head(address, call), call),
     get: (address, call) => begun(again, () => backend.get(address, call), call),
+    ...(readDocument ? { readDocument: (address, call) => again(() => readDocument(address, call), call) } : {}),
     put(address, body, call) {
       const bytes = Uint8Array.from(body)
       return again(() => backend.put(address, bytes, call), call)
@@ -94,6 +95,7 @@ export function createRetryingBackend(backend: StorageBackend, options: Retrying
     list: (prefix, call) => resumed(again, (last) => past(backend.list(prefix, call), last?.key, ({ key }) => key), call),
     listFolders: (prefix, call) => resumed(again, (last) => past(backend.listFolders(prefix, call), last, (key) => key), call),
     presign: (request) => again(() => backend.presign(request)),
+    ...(presignNow ? { presignNow } : {}),
     ...(presignObjectWrite ? { presignObjectWrite: (address, life) => again(() => presignObjectWrite(address, life)) } : {}),
     createMultipart: (address, call) => again(() => backend.createMultipart(address, call), call),
     async *listParts(multipart, call = {}) {

@@ -97,6 +97,11 @@ export interface StorageBackend {
   head(address: ObjectAddress, options?: CallOptions): Promise<ObjectStat | undefined>
   /** @throws `object-not-found`, before the first piece; `invalid-range`. */
   get(address: ObjectAddress, options?: GetOptions): AsyncIterable<Uint8Array>
+  /**
+   * All bytes of a small document, not to be changed; `undefined` when there is none. Where a store has a shorter way to them
+   * than `get`; absent elsewhere.
+   */
+  readDocument?(address: ObjectAddress, options?: CallOptions): Promise<Uint8Array | undefined>
   /** Writes or replaces a small document (state, `.meta`, sentinel) at once: readers see all of it or none. */
   put(address: ObjectAddress, body: Uint8Array, options?: CallOptions): Promise<void>
   /** No error when there is nothing. */
@@ -111,6 +116,8 @@ export interface StorageBackend {
   /** The folders right below: each distinct key up to and including the first `/` after the prefix, ascending. */
   listFolders(prefix: ObjectAddress, options?: CallOptions): AsyncIterable<string>
   presign(request: PresignRequest): Promise<PresignedUrl>
+  /** As `presign`, of stores that wait for nothing to sign: it is done for each part of each download. Absent elsewhere. */
+  presignNow?(request: PresignRequest): PresignedUrl
   /**
    * A URL to write the whole object by, in whatever way the store's own clients do. Only of stores whose clients do so
    * without telling the service (Azure): there an object is what the bytes are, whatever a document says of it.

@@ -30,6 +30,20 @@ export const metadataStateCases: readonly MetadataCase[] = [
     },
   },
   {
+    name: 'an entity is told with the state of its analysis as it is now, where both are told at once',
+    async check({ catalogue, submitted, storeAll }) {
+      if (catalogue.entityWithState === undefined) return
+      const { study, analysisId, files } = await submitted(['a.bam'])
+      const { objectId } = files[0] as RegisteredFile
+      const entity = await catalogue.entity(objectId)
+      assert.deepEqual(await catalogue.entityWithState(objectId), { entity, state: 'UNPUBLISHED' })
+      storeAll(files)
+      await catalogue.publish(study, analysisId)
+      assert.deepEqual(await catalogue.entityWithState(objectId), { entity, state: 'PUBLISHED' })
+      await refuses(catalogue.entityWithState(objectId.toUpperCase()), 'entity-not-found', 'legacy.entity.not.found')
+    },
+  },
+  {
     name: 'a refused publication names the objects that are missing',
     async check({ catalogue, submitted }) {
       const { study, analysisId, files } = await submitted(['a.bam'])

@@ -101,6 +101,34 @@ const readsAndWrites: readonly CaseDefinition<Workbench>[] = [
     },
   },
   {
+    name: 'a document is read whole as it is now, where the store has a shorter way',
+    async check({ backend, at }) {
+      const { readDocument } = backend
+      if (readDocument === undefined) return
+      assert.equal(await readDocument(at('none')), undefined)
+      for (const body of [text('one'), text('two'), text(''), patternBytes(50_000, 'long')]) {
+        await backend.put(at('a'), body)
+        for (let times = 0; times < 2; times++) assert.deepEqual(Buffer.from((await readDocument(at('a'))) ?? 'none'), body)
+      }
+      await backend.delete(at('a'))
+      assert.equal(await readDocument(at('a')), undefined)
+    },
+  },
+  {
+    name: 'many objects are deleted at once, and no others, where the store does that',
+    async check({ backend, at, keysUnder }) {
+      const { deleteMany } = backend
+      if (deleteMany === undefined) return
+      const gone = Array.from({ length: 12 }, (_, index) => `a/<${index}> & "x" + %20`)
+      const kept = ['a/<1> & "x"', 'a/kept', 'b']
+      for (const key of [...gone, ...kept]) await backend.put(at(key), text(key))
+      await deleteMany([...gone, 'a/never-was'].map(at))
+      assert.deepEqual([...(await keysUnder('a/')), ...(await keysUnder('b'))], kept)
+      await deleteMany(gone.map(at))
+      await deleteMany([])
+    },
+  },
+  {
     name: 'every range of an object is read, and no other',
     async check({ backend, at, read }) {
       const bytes = patternBytes(1000, 'ranges')

@@ -1,3 +1,4 @@
+import { appendFileSync } from 'node:fs'
 import { appendFile, copyFile, mkdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
@@ -47,6 +48,27 @@ suite('embedded catalogue on disk', (test) => {
           }
         }),
       ),
+    ))
+
+  test('calls of one turn share a look, which begins after the last of them', () =>
+    withFolder((folder) =>
+      withCatalogue(folder, async (writer) => {
+        const { analysisId } = await writer.ensureStudy('S').then(() => writer.submit('S', payloadOf('S', ['a.bam'])))
+        const path = join(folder, 'catalogue.jsonl')
+        const before = await readFile(path)
+        await writer.suppress('S', analysisId)
+        const after = await readFile(path)
+        await writeFile(path, before)
+        await withCatalogue(folder, async (reader) => {
+          const state = (): Promise<string> => reader.analysisState({ study: 'S', analysisId })
+          assert.is(await state(), 'UNPUBLISHED')
+          const early = state()
+          // As another process would: between two calls that are made without a pause.
+          appendFileSync(path, after.subarray(before.length))
+          assert.is(await state(), 'SUPPRESSED')
+          assert.is(await early, 'SUPPRESSED')
+        })
+      }),
     ))
 
   const tails: readonly [what: string, tail: string | Uint8Array][] = [

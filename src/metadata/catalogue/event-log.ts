@@ -1,12 +1,14 @@
-import { mkdir, open } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import pLimit from 'p-limit'
 import type { CallOptions } from '../../core/call-options.ts'
 import { createFileExclusive } from '../../files/atomic-write.ts'
 import { toFileError } from '../../files/file-error.ts'
 import { acquireLock } from '../../files/lock-file.ts'
+import { makeFolder } from '../../files/make-folder.ts'
 import type { JsonObject } from '../song-json.ts'
-import { createEventReader, type EventPosition, type EventSink, header } from './event-reader.ts'
+import { createEventReader, type EventPosition, type EventReader, type EventSink, header } from './event-reader.ts'
 
 export interface EventLogOptions extends EventSink {
   readonly folder: string
@@ -32,11 +34,7 @@ export interface EventLog {
 }
 
 async function create(folder: string, path: string): Promise<void> {
-  try {
-    await mkdir(folder, { recursive: true })
-  } catch (error) {
-    throw toFileError(error, 'make the folder', folder)
-  }
+  await makeFolder(folder)
   await createFileExclusive(path, header)
 }
 
@@ -54,6 +52,22 @@ function shareNext(work: () => Promise<void>): () => Promise<void> {
       })
     last = waiting
     return waiting
+  }
+}
+
+/**
+ * One look at the file for all calls of one turn of the event loop. It begins when they have all been made, so that each
+ * sees what was there when it was made; requests that come together then also go on together.
+ */
+function lookOnce(reader: EventReader, refresh: () => Promise<void>): () => Promise<void> {
+  let next: Promise<void> | undefined
+  const look = (): Promise<void> | undefined => {
+    next = undefined
+    return reader.isCurrent() ? undefined : refresh()
+  }
+  return () => {
+    next ??= nextTurn().then(look)
+    return next
   }
 }
 
@@ -89,6 +103,7 @@ export async function openEventLog(options: EventLogOptions): Promise<EventLog> 
   await create(options.folder, path)
   const reader = createEventReader(path, options)
   const refresh = shareNext(reader.readNew)
+  const look = lookOnce(reader, refresh)
 
   const append = async (decide: () => JsonObject | undefined, callOptions: CallOptions): Promise<void> => {
     const lock = await acquireLock(lockPath, { ...callOptions, label: 'change of the catalogue', wait: true, pollMs: 10 })
@@ -112,7 +127,7 @@ export async function openEventLog(options: EventLogOptions): Promise<EventLog> 
   return {
     async refresh(callOptions = {}) {
       callOptions.signal?.throwIfAborted()
-      if (!reader.isCurrent()) await refresh()
+      await look()
     },
     append: (decide, callOptions = {}) => oneAtATime(() => append(decide, callOptions)),
     read: reader.read,

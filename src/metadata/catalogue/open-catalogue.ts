@@ -25,6 +25,11 @@ function createReadSide({ index, log }: CatalogueStore): MetadataService {
       await log.refresh(options)
       return entityOf(requireObject(index, objectId))
     },
+    async entityWithState(objectId) {
+      await log.refresh()
+      const found = requireObject(index, objectId)
+      return { entity: entityOf(found), state: requireAnalysis(index, found.study, found.analysisId).state }
+    },
     async *entities(filter = {}, options) {
       await log.refresh(options)
       const { study, analysisId, fileName } = filter

@@ -16,7 +16,7 @@ import type {
 import { abortUpload, completeUpload } from './completion.ts'
 import { addressText } from './key-path.ts'
 import { listKeyFolders, listObjects } from './listing.ts'
-import { type OpenObject, openObject, statObject } from './object-reader.ts'
+import { type OpenObject, openObject, readWhole, statObject } from './object-reader.ts'
 import { deleteObject, putObject } from './object-writer.ts'
 import { type PartBody, writePart } from './part-writer.ts'
 import { type SignatureVerdict, type SignedRequest, signUrl, verifySignature } from './signed-url.ts'
@@ -93,7 +93,7 @@ export function createLocalBackend(options: LocalBackendOptions): LocalBackend {
     }
   }
 
-  async function presign(request: PresignRequest): Promise<PresignedUrl> {
+  function presignNow(request: PresignRequest): PresignedUrl {
     const expires = Math.floor(now() / 1000) + request.expiresInSeconds
     const sign = { publicUrl, key: signingKey }
     const expiresAt = new Date(expires * 1000)
@@ -108,11 +108,13 @@ export function createLocalBackend(options: LocalBackendOptions): LocalBackend {
   return {
     name: 'local',
     get,
-    presign,
+    presign: async (request) => presignNow(request),
+    presignNow,
     async head(address, call) {
       call?.signal?.throwIfAborted()
       return statObject(placeOf(store, address))
     },
+    readDocument: async (address, call) => readWhole(placeOf(store, address), call),
     put: async (address, body, call) => putObject(store, placeOf(store, address), body, call),
     delete: async (address, call) => deleteObject(store, placeOf(store, address), call),
     list: (prefix, call) => listObjects(store, prefix, call),

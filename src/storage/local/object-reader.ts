@@ -42,13 +42,18 @@ async function* readPieces(handle: FileHandle, range: ByteRange, options: CallOp
 
 /** Files so small that their bytes are remembered: the service's documents, which are asked for again and again. */
 const smallBytes = 16 * 1024
-const smallFiles = createRecentMap<{ readonly bytes: Buffer; readonly md5: string }>(512)
+const smallFiles = createRecentMap<SmallFile>(512)
+
+interface SmallFile {
+  readonly bytes: Buffer
+  readonly md5: string
+}
 
 function versionOf({ ino, mtimeNs, ctimeNs, size }: BigIntStats): string {
   return `${ino} ${mtimeNs} ${ctimeNs} ${size}`
 }
 
-function openBytes({ bytes, md5 }: { readonly bytes: Buffer; readonly md5: string }, lastModified: Date): OpenObject {
+function openBytes({ bytes, md5 }: SmallFile, lastModified: Date): OpenObject {
   return {
     stat: { size: bytes.length, etag: md5, md5, lastModified, metadata: {} },
     async *stream({ start, end }, options) {
@@ -75,13 +80,13 @@ async function openRemembered(path: string): Promise<OpenObject | undefined> {
  * A document that is remembered and still the same, found without waiting: two questions to the file system, which cost
  * some microseconds; asked by threads of the pool they would be most of what a request of the control plane costs.
  */
-function openUnchanged({ plain, record }: ObjectPlace): OpenObject | undefined {
+function findUnchanged({ plain, record }: ObjectPlace): { readonly file: SmallFile; readonly lastModified: Date } | undefined {
   if (!smallFiles.has(plain)) return undefined
   try {
     if (statSync(record, { throwIfNoEntry: false })) return undefined
     const found = statSync(plain, { bigint: true, throwIfNoEntry: false })
-    const known = found && smallFiles.get(plain, versionOf(found))
-    return known && openBytes(known, found.mtime)
+    const file = found && smallFiles.get(plain, versionOf(found))
+    return file && { file, lastModified: found.mtime }
   } catch {
     // Whoever opens it in earnest meets the same trouble, and says what it is.
     return undefined
@@ -230,8 +235,8 @@ const lookups = 8
  * @returns `undefined` when there is no such object. Close what was opened.
  */
 export async function openObject(place: ObjectPlace, start = 0): Promise<OpenObject | undefined> {
-  const unchanged = openUnchanged(place)
-  if (unchanged) return unchanged
+  const unchanged = findUnchanged(place)
+  if (unchanged) return openBytes(unchanged.file, unchanged.lastModified)
   let misses = 0
   for (let attempt = 0; attempt < lookups; attempt++) {
     const multipart = await openMultipart(place, start)
@@ -253,4 +258,22 @@ export async function statObject(place: ObjectPlace): Promise<ObjectStat | undef
     if (plain) return plain.stat
   }
   return undefined
+}
+
+/** All bytes of an object: of a small one that is remembered, the very ones. `undefined` when there is none. */
+export async function readWhole(place: ObjectPlace, options: CallOptions = {}): Promise<Buffer | undefined> {
+  const unchanged = findUnchanged(place)
+  if (unchanged) return unchanged.file.bytes
+  options.signal?.throwIfAborted()
+  const object = await openObject(place)
+  if (!object) return undefined
+  try {
+    const pieces: Uint8Array[] = []
+    for await (const piece of object.stream({ start: 0, end: object.stat.size }, options)) pieces.push(piece)
+    return Buffer.concat(pieces)
+  } catch (error) {
+    throw toFileError(error, 'read', addressText(place.address))
+  } finally {
+    await object.close()
+  }
 }

@@ -12,7 +12,9 @@ const signingKey = new Uint8Array(32)
 async function readText(backend: LocalBackend): Promise<string> {
   const pieces: Uint8Array[] = []
   for await (const piece of backend.get(address)) pieces.push(piece)
-  return Buffer.concat(pieces).toString()
+  const text = Buffer.concat(pieces).toString()
+  assert.is(Buffer.from((await backend.readDocument?.(address)) ?? 'none').toString(), text)
+  return text
 }
 
 /** Makes every file of a folder look as if it had been written long ago. */
