@@ -234,5 +234,12 @@ export {
   objectSpecToJson,
   uploadProgressToJson,
 } from './wire/object-spec-json.ts'
-export { errorBody, type LegacyProblemContext, legacyProblem, type ProblemAnswer, problemDocument } from './wire/problem-json.ts'
+export {
+  errorBody,
+  type LegacyProblemContext,
+  legacyProblem,
+  type ProblemAnswer,
+  problemDocument,
+  publicMessage,
+} from './wire/problem-json.ts'
 export { type Route, type RouteName, routes } from './wire/routes.ts'

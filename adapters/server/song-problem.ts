@@ -1,5 +1,5 @@
 import { STATUS_CODES } from 'node:http'
-import { isScoreError, type ProblemCode, problems, redactText, songErrorId, songErrors } from '../../src/index.ts'
+import { isScoreError, type ProblemCode, problems, publicMessage, redactText, songErrorId, songErrors } from '../../src/index.ts'
 
 /** Song's error body (song.md 5): every key present, in its order; no stack and no class names. */
 export interface SongProblem {
@@ -47,6 +47,6 @@ export function describeProblem(error: unknown): { readonly errorId: string; rea
   if (!isScoreError(error))
     return { errorId: 'unknown.error', status: 500, message: 'something went wrong inside the server; its log says what' }
   const errorId = songErrorId(error)
-  if (errorId !== undefined) return { errorId, status: songErrors[errorId].status, message: error.message }
-  return { errorId: errorIds[error.code] ?? 'unknown.error', status: problems[error.code].status, message: error.message }
+  if (errorId !== undefined) return { errorId, status: songErrors[errorId].status, message: publicMessage(error) }
+  return { errorId: errorIds[error.code] ?? 'unknown.error', status: problems[error.code].status, message: publicMessage(error) }
 }

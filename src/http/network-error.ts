@@ -48,8 +48,22 @@ export function isCertificateError(error: unknown): boolean {
   return errorCodes(error).some((code) => code in certificateReasons)
 }
 
-/** A failed connection as `unavailable`, naming the address without its secrets, what happened and the way out. */
+/** fetch's word for an address on a port that its standard forbids; it asks nobody. */
+function isForbiddenPort(error: unknown): boolean {
+  return error instanceof Error && error.cause instanceof Error && error.cause.message === 'bad port'
+}
+
+/**
+ * A failed connection as `unavailable`, naming the address without its secrets, what happened and the way out; as
+ * `invalid-configuration` where the address is one that is never asked.
+ */
 export function networkError(error: unknown, url: string): ScoreError {
+  if (isForbiddenPort(error))
+    return new ScoreError(
+      'invalid-configuration',
+      `${redactUrl(url)} is on a port that no HTTP client may ask, for it belongs to another protocol (WHATWG Fetch, "port blocking"): have the service listen on another, such as 8080 or 443`,
+      { cause: error },
+    )
   const codes = errorCodes(error)
   const certificate = codes.find((code) => code in certificateReasons)
   const known = codes.find((code) => code in reasons)

@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import { type ProblemCode, problems, type ScoreError } from '../core/errors.ts'
-import { redactText } from '../core/redact.ts'
+import { hideAddresses, redactText } from '../core/redact.ts'
 
 /**
  * Statuses of the old routes. The original's client stops at 400, 401, 403, 404 and 500 and repeats everything else for
@@ -67,9 +67,12 @@ export interface LegacyProblemContext {
   readonly tokenSent?: boolean
 }
 
-/** What a caller is told: the failure's message without secrets and, where the service itself is in trouble, without the places of its files. */
-function publicMessage(error: ScoreError): string {
-  const message = redactText(error.message)
+/**
+ * What a caller is told, where a log has the whole message: without secrets, without the addresses of the services behind and,
+ * where the service itself is in trouble, without the places of its files.
+ */
+export function publicMessage(error: ScoreError): string {
+  const message = hideAddresses(redactText(error.message))
   return legacyStatus[error.code] === 500 ? message.replace(/'(?:\/|[A-Za-z]:\\)[^']*'/g, "'…'") : message
 }
 
@@ -80,7 +83,7 @@ function javaTimestamp(now: number): string {
 /** `error_description` is ASCII without quotes and backslashes (RFC 6750 3). */
 function challenge(error: ScoreError, tokenSent: boolean): string {
   if (!tokenSent) return 'Bearer'
-  const description = redactText(error.message).replace(/[^\x20-\x7e]|["\\]/g, ' ')
+  const description = publicMessage(error).replace(/[^\x20-\x7e]|["\\]/g, ' ')
   return `Bearer error="invalid_token", error_description="${description}", error_uri="https://tools.ietf.org/html/rfc6750#section-3.1"`
 }
 

@@ -290,6 +290,17 @@ suite('http client', (test) => {
     assert.not.match(error.message, /abc/)
   })
 
+  test('an address on a port that fetch refuses is an error at once', async () => {
+    for (const port of [9, 6000]) {
+      let repeats = 0
+      const http = createHttpClient({ baseUrl: `http://127.0.0.1:${port}`, onRetry: () => void repeats++ })
+      const error = await failure(http.json({ path: '/x' }))
+      assert.is(error.code, 'invalid-configuration')
+      assert.match(error.message, new RegExp(`^http://127\\.0\\.0\\.1:${port}/x is on a port that no HTTP client may ask`))
+      assert.is(repeats, 0)
+    }
+  })
+
   const networkFailures: readonly [what: string, cause: object, text: RegExp, tries: number][] = [
     ['an unknown host', { code: 'ENOTFOUND' }, /no such host.*spelling/, 3],
     ['a certificate of its own', { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' }, /self-signed.*NODE_EXTRA_CA_CERTS/, 1],

@@ -13,6 +13,7 @@ import { isScoreError, type ProblemCode, ScoreError } from '../../src/core/error
 import { createHttpClient } from '../../src/http/http-client.ts'
 import { type Network, type Proxies, proxiesOfEnvironment, proxyOf, trustedAuthorities } from '../../src/http/network.ts'
 import { createNetworkFetch } from '../../src/http/network-fetch.ts'
+import { createPooledFetch } from '../../src/http/pooled-fetch.ts'
 import { createPartTransport } from '../../src/transfer/transport/create-part-transport.ts'
 import { type ForwardProxy, startForwardProxy } from '../support/forward-proxy.ts'
 import { suite } from '../support/suite.ts'
@@ -127,8 +128,10 @@ async function failure(work: Promise<unknown>): Promise<ScoreError> {
 async function askAll(scheme: 'http' | 'https', network: Network, folder: string): Promise<void> {
   const path = join(folder, 'part')
   writeFileSync(path, '-----')
-  const client = createScoreClient({ url: `${scheme}://score.test`, fetch: createNetworkFetch(network), retry: { attempts: 1 } })
-  assert.is(await client.objectExists('00000000-0000-4000-8000-000000000000'), true)
+  for (const createFetch of [createNetworkFetch, createPooledFetch]) {
+    const client = createScoreClient({ url: `${scheme}://score.test`, fetch: createFetch(network), retry: { attempts: 1 } })
+    assert.is(await client.objectExists('00000000-0000-4000-8000-000000000000'), true)
+  }
   const url = `${scheme}://store.test/o?name=%7B%22a%22%3A1%7D&plus=a+b'c`
   for (const workers of [0, 1]) {
     const transport = createPartTransport({ workers, network })
@@ -177,9 +180,9 @@ suite<Context>('http/network: on the wire', (test) => {
     await askAll('https', { ca: tls.cert, proxies: { https: proxy.url } }, folder)
     assert.ok(proxy.seen.includes('CONNECT score.test:443'))
     assert.ok(proxy.seen.filter((line) => line === 'CONNECT store.test:443').length >= 3, proxy.seen.join('\n'))
-    assert.is(peer.seen.length, 6)
+    assert.is(peer.seen.length, 7)
     for (const { headers } of peer.seen) assert.is(headers['proxy-authorization'], undefined)
-    for (const { path } of peer.seen.slice(1)) assert.is(path, "/o?name=%7B%22a%22%3A1%7D&plus=a+b'c")
+    for (const { path } of peer.seen.slice(2)) assert.is(path, "/o?name=%7B%22a%22%3A1%7D&plus=a+b'c")
   })
 
   test('http goes as whole addresses, not a character changed', async (context) => {
@@ -190,9 +193,9 @@ suite<Context>('http/network: on the wire', (test) => {
       proxy.seen.every((line) => /^(GET|PUT) http:\/\/(score|store)\.test\//.test(line)),
       proxy.seen.join('\n'),
     )
-    assert.is(peer.seen.length, 6)
-    for (const { path } of peer.seen.slice(1)) assert.is(path, "/o?name=%7B%22a%22%3A1%7D&plus=a+b'c")
-    assert.is(peer.seen[1]?.headers.host, 'store.test')
+    assert.is(peer.seen.length, 7)
+    for (const { path } of peer.seen.slice(2)) assert.is(path, "/o?name=%7B%22a%22%3A1%7D&plus=a+b'c")
+    assert.is(peer.seen[2]?.headers.host, 'store.test')
   })
 
   test('forms and bodies arrive as they are', async (context) => {
@@ -229,7 +232,6 @@ suite<Context>('http/network: on the wire', (test) => {
       const { folder, tls } = context
       const url = context.proxy.url.replace(/\/\/.*@/, '//')
       const network = { ca: tls.cert, proxies: { https: url } }
-      const client = createHttpClient({ baseUrl: 'https://score.test', fetch: createNetworkFetch(network), retry: { attempts: 1 } })
       const path = join(folder, 'part')
       writeFileSync(path, '-----')
       for (const workers of [0, 1]) {
@@ -240,9 +242,12 @@ suite<Context>('http/network: on the wire', (test) => {
         assert.is(error.code, code, error.message)
         assert.match(error.message, text)
       }
-      const error = await failure(client.text({ path: '/' }))
-      assert.is(error.code, code, error.message)
-      assert.match(error.message, text)
+      for (const createFetch of [createNetworkFetch, createPooledFetch]) {
+        const client = createHttpClient({ baseUrl: 'https://score.test', fetch: createFetch(network), retry: { attempts: 1 } })
+        const error = await failure(client.text({ path: '/' }))
+        assert.is(error.code, code, error.message)
+        assert.match(error.message, text)
+      }
       assert.is(context.peer.seen.length, 0)
     })
   }

@@ -15,6 +15,17 @@ suite('wire/problem-json', (test) => {
     assert.equal([...new Set(statuses)].sort(), [400, 401, 403, 404, 500, 503])
   })
 
+  test('no answer tells where the services behind are, whatever failed', () => {
+    for (const code of codes) {
+      const error = new ScoreError(code, 'cannot reach http://song.internal:8080/x: the S3 store at https://s3.internal did not answer')
+      for (const { body, headers } of [
+        legacyProblem(error, { ...context, tokenSent: true }),
+        problemDocument(error, { ...context, tokenSent: true }),
+      ])
+        assert.not.match(`${body} ${JSON.stringify(headers)}`, /internal:|s3\.internal|song\.internal/, code)
+    }
+  })
+
   const expected: readonly (readonly [ProblemCode, number])[] = [
     ['object-exists', 400],
     ['upload-incomplete', 400],
