@@ -60,6 +60,13 @@ async function stateOf(site: Site, objectId: string): Promise<readonly string[]>
   return (await site.keys(`upload/${objectId}_`)).map((key) => key.slice(key.indexOf('/', 'upload/'.length) + 1))
 }
 
+/** What is left of it, the mark of ours aside that the original does not know. */
+async function expectNoState(site: Site, objectId: string, marks: number): Promise<void> {
+  const keep = (key: string): boolean => key.endsWith('/.fresh')
+  const left = await site.keysLeft(`upload/${objectId}_`, { keep: marks > 0 ? keep : () => false })
+  assert.ok(left.every(keep) && left.length <= marks, left.join('\n'))
+}
+
 /** Uploads of the object that the store still holds. */
 async function multipartsOf(site: Site, objectId: string): Promise<readonly string[]> {
   const { Uploads = [] } = await site.store.client.send(
@@ -105,8 +112,7 @@ siteSuite('compat: one bucket, two servers', (test) => {
         assert.is(run.code, 0, run.stdout + run.stderr)
         // The original's server tells its own client nothing of parts that are held (wire-vectors.md 2): all four again.
         assert.is(putsSeen(site), client === 'original' && begins === 'ours' ? 4 : 2)
-        const left = await stateOf(site, file.objectId)
-        assert.equal(left, begins === 'ours' ? ['.fresh'] : [])
+        await expectNoState(site, file.objectId, begins === 'ours' ? 1 : 0)
         await expectWhole(site, file)
       })
 
@@ -128,7 +134,7 @@ siteSuite('compat: one bucket, two servers', (test) => {
       const again = await site.start('ours', uploadArgs(file)).finished
       assert.is(again.code, 0, again.stderr)
       await expectWhole(site, file)
-      assert.equal(await stateOf(site, file.objectId), begins === 'ours' ? ['.fresh'] : [])
+      await expectNoState(site, file.objectId, begins === 'ours' ? 1 : 0)
     })
 
   test('each step of an upload through another server', async (site) => {
@@ -158,8 +164,32 @@ siteSuite('compat: one bucket, two servers', (test) => {
     // Both take it that an upload may be finished twice: the first answer may have been lost.
     assert.is((await site.ask('original', finalise, post)).status, 200)
     await expectWhole(site, file)
-    assert.equal(await stateOf(site, file.objectId), [])
+    await expectNoState(site, file.objectId, 0)
   })
+
+  for (const next of makes)
+    test(`a server of ours dies behind its answer, and the object is replaced through ${next}: what is left is no upload`, async (site) => {
+      const file = await registerOne(site, `left-behind-${next}.bin`, partSize + 77)
+      site.serveBy('ours')
+      const first = await site.start('ours', uploadArgs(file)).finished
+      assert.is(first.code, 0, first.stderr)
+      await expectNoState(site, file.objectId, 0)
+      const { uploadId } = JSON.parse(await site.text(`data/${file.objectId}.meta`)) as SpecJson
+      const folder = `upload/${file.objectId}_${uploadId}/`
+      const part = `part-00000001|${JSON.stringify({ partNumber: 1, md5: file.md5, etag: file.md5 })}`
+      for (const name of ['.fresh', part]) await site.store.backend.put({ bucket: site.bucket, key: `${folder}${name}` }, new Uint8Array(0))
+      for (const make of makes) assert.is((await site.ask(make, `/upload/${file.objectId}/status?fileSize=${file.size}`)).status, 404, make)
+      const finished = await site.ask('original', `/upload/${file.objectId}?uploadId=${encodeURIComponent(uploadId)}`, post)
+      assert.is(finished.status, 200)
+      site.serveBy(next)
+      const again = await site.start('ours', [...uploadArgs(file), '--force']).finished
+      assert.is(again.code, 0, again.stderr)
+      await expectWhole(site, file)
+      assert.equal(
+        (await stateOf(site, file.objectId)).filter((name) => name.endsWith('.meta')),
+        [],
+      )
+    })
 
   test('an object that is replaced through the other server', async (site) => {
     const file = await registerOne(site, 'replaced.bin', 1234)
@@ -171,10 +201,7 @@ siteSuite('compat: one bucket, two servers', (test) => {
       expectRun(again, 1, 'already exists remotely and --force was not specified')
     }
     await expectWhole(site, file)
-    assert.equal(
-      (await stateOf(site, file.objectId)).filter((name) => name !== '.fresh'),
-      [],
-    )
+    await expectNoState(site, file.objectId, 4)
   })
 
   test('state and .meta are the same to the byte, but for the URLs that we leave out of what is finished', async (site) => {

@@ -108,7 +108,7 @@ siteSuite(
         await upload(site, writer, file)
         const home = bucketOf(site, file)
         assert.equal(await site.keys(`data/${file.objectId}`, home), [`data/${file.objectId}`, `data/${file.objectId}.meta`])
-        assert.equal(await site.keys('upload/', home), [])
+        assert.equal(await site.keysLeft('upload/', { bucket: home }), [])
         await site.publish(file)
         for (const make of makes) {
           assert.is(await stored(site, make, file), 'true')

@@ -2,6 +2,7 @@ import { createCipheriv, createHash } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 import * as assert from 'uvu/assert'
 import { createRetryingBackend } from '../../../src/storage/retrying-backend.ts'
 import { startCatalogueServer } from '../../metadata/catalogue-server.ts'
@@ -63,6 +64,8 @@ export interface Site {
   ask(make: Make, path: string, init?: { readonly method?: string; readonly token?: string }): Promise<Response>
   /** Keys in a bucket, ascending; default the site's own, all of it. */
   keys(prefix?: string, bucket?: string): Promise<readonly string[]>
+  /** Keys below a prefix once none but those to keep are there, or after a minute: a server of ours removes state behind its answer. */
+  keysLeft(prefix: string, options?: { readonly bucket?: string; readonly keep?: (key: string) => boolean }): Promise<readonly string[]>
   text(key: string, bucket?: string): Promise<string>
   close(): Promise<void>
 }
@@ -224,12 +227,18 @@ function catalogueOf(ground: Ground): Pick<Site, 'register' | 'publish'> {
   }
 }
 
-function bucketOf({ store }: Ground): Pick<Site, 'keys' | 'text'> {
-  return {
+function bucketOf({ store }: Ground): Pick<Site, 'keys' | 'keysLeft' | 'text'> {
+  const site: Pick<Site, 'keys' | 'keysLeft' | 'text'> = {
     async keys(prefix = '', name = bucket) {
       const found: string[] = []
       for await (const { key } of store.backend.list({ bucket: name, key: prefix })) found.push(key)
       return found
+    },
+    async keysLeft(prefix, { bucket: name = bucket, keep = () => false } = {}) {
+      for (const deadline = Date.now() + 60_000; ; await wait(50)) {
+        const found = await site.keys(prefix, name)
+        if (found.every(keep) || Date.now() > deadline) return found
+      }
     },
     async text(key, name = bucket) {
       const pieces: Uint8Array[] = []
@@ -237,6 +246,7 @@ function bucketOf({ store }: Ground): Pick<Site, 'keys' | 'text'> {
       return Buffer.concat(pieces).toString()
     },
   }
+  return site
 }
 
 function clientsOf(ground: Ground, token: string): Pick<Site, 'start'> {
