@@ -1,3 +1,6 @@
+/** What a test says whose suite could not begin. */
+export const hookFailed = 'not run: a before hook failed'
+
 const longest = 200
 const colours = new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*m`, 'g')
 

@@ -44,9 +44,12 @@ const planted: readonly Planted[] = [
   },
   {
     name: 'before-throws',
-    source: inSuite('s', `test.before(() => { throw new Error('no disk') }); test('a', () => {})`),
-    line: /^FAIL before-throws/,
-    failures: [/s › a: before hook: no disk/],
+    source: inSuite(
+      's',
+      `test.before(() => { throw new Error('no disk') }); test('a', () => {}); test('b', () => {}); test('c', () => {})`,
+    ),
+    line: /^FAIL before-throws\.test\.ts {2}0 passed, 3 failed/,
+    failures: [/s › a: before hook: no disk/, /s › b: not run: a before hook failed/, /s › c: not run: a before hook failed/],
   },
   {
     name: 'before-each-throws',
@@ -195,6 +198,7 @@ suite('test runner', (test) => {
     assert.match(told[at + 3] ?? '', /^ {6}at .*compares\.test\.ts:/)
     assert.ok(told.includes('      Error: not in a test'))
     assert.not(told.some((text) => text.startsWith('ok ')))
+    assert.is(told.filter((text) => text.includes('not run')).join(), '      and 2 more: not run: a before hook failed')
   })
 
   test('a passing run exits with 0', async () => {

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join, relative, resolve, sep } from 'node:path'
 import type { Readable } from 'node:stream'
-import { lastWords, withoutColours } from './failure-detail.ts'
+import { hookFailed, lastWords, withoutColours } from './failure-detail.ts'
 import type { TestReport } from './suite.ts'
 
 /**
@@ -228,6 +228,14 @@ function print(name: string, outcome: Outcome): void {
   console.log(lines.join('\n'))
 }
 
+/** A file's failures for the end of the run; tests that were not run for want of a hook say nothing of their own. */
+function toldAgain(path: string, failures: readonly Failure[]): string[] {
+  const telling = failures.filter(({ line }) => !line.endsWith(`: ${hookFailed}`))
+  const lines = telling.flatMap(({ line, detail }) => [`  ${path}: ${line}`, ...detail.map((text) => `      ${text}`)])
+  const mute = failures.length - telling.length
+  return mute === 0 ? lines : [...lines, `      and ${mute} more: ${hookFailed}`]
+}
+
 function takeOption(args: string[], name: string): string | undefined {
   const at = args.indexOf(name)
   return at < 0 ? undefined : args.splice(at, 2)[1]
@@ -252,8 +260,7 @@ async function main(): Promise<void> {
       totals.passed += outcome.passed
       totals.failed += outcome.failures.length
       totals.skipped += outcome.skipped.length
-      const path = relative(process.cwd(), join(root, name))
-      for (const { line, detail } of outcome.failures) failed.push(`  ${path}: ${line}`, ...detail.map((text) => `      ${text}`))
+      failed.push(...toldAgain(relative(process.cwd(), join(root, name)), outcome.failures))
       print(name, outcome)
     }
   }

@@ -1,6 +1,6 @@
 import { writeSync } from 'node:fs'
 import { type Context, suite as uvuSuite } from 'uvu'
-import { failureDetail } from './failure-detail.ts'
+import { failureDetail, hookFailed } from './failure-detail.ts'
 
 type Body<C> = (context: C) => Promise<void> | void
 
@@ -95,7 +95,7 @@ export function suite<C extends Context = Context>(name: string, define: (test: 
         ready ??= runHooks('before', hooks.before, context)
         const [unready] = await ready
         if (unready !== undefined) {
-          const first = toldOfBefore ? new Error('not run: a before hook failed') : unready
+          const first = toldOfBefore ? new Error(hookFailed) : unready
           toldOfBefore = true
           throw first
         }
