@@ -1,5 +1,8 @@
-/** The built package mounts the files of a bench store, for `bench/mount.ts`: STORE-URL MOUNT-POINT CACHE-BYTES DRIVER NAME:SIZE…. Ends with its stdin. */
-import { chooseDriver } from '../dist/fuse.js'
+/**
+ * The built package mounts the files of a bench store, for `bench/mount.ts`: STORE-URL MOUNT-POINT CACHE-BYTES DRIVER NAME:SIZE….
+ * With `memory` instead of a store, reads come from one buffer: what is left is the driver. Ends with its stdin.
+ */
+import { boundYoungGeneration, chooseDriver } from '../dist/fuse.js'
 import { createFileTree, createFuseMount, createObjectOpener, ScoreError } from '../dist/index.js'
 
 const [store = '', mountPoint = '', cacheBytes = '', driverName = 'auto', ...files] = process.argv.slice(2)
@@ -37,7 +40,20 @@ const opener = createObjectOpener({
     },
   },
 })
-const mount = createFuseMount({ tree, open: opener.open, cache: { maximumBytes: Number(cacheBytes) } })
+const patternBytes = 64 * 1024 * 1024
+const pattern = store === 'memory' ? Buffer.alloc(patternBytes + 1024 * 1024, 7) : undefined
+const inMemory = (objectId) => ({ size: async () => found(objectId).size, close: async () => undefined })
+const served = createFuseMount({
+  tree,
+  open: pattern ? inMemory : opener.open,
+  cache: { maximumBytes: Number(cacheBytes) },
+})
+const readPattern = (_, { start, end }, use) => {
+  use([pattern.subarray(start % patternBytes, (start % patternBytes) + end - start)])
+  return true
+}
+const mount = pattern ? { ...served, readNow: readPattern } : served
+boundYoungGeneration()
 const folder = await chooseDriver(driverName).mount({ mount, mountPoint })
 console.log('ready')
 process.stdin.on('data', () =>

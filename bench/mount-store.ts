@@ -42,7 +42,7 @@ async function pace(socket: Socket | null, bytes: number): Promise<void> {
   if (at - now >= 1) await wait(at - now)
 }
 
-const pieceBytes = bytesPerMs === Number.POSITIVE_INFINITY ? 1024 * 1024 : 64 * 1024
+const pieceBytes = bytesPerMs === Number.POSITIVE_INFINITY ? 1024 * 1024 : 256 * 1024
 
 function* patternPieces(start: number, end: number): Generator<Buffer> {
   for (let at = start; at < end; ) {

@@ -1,3 +1,4 @@
+export { boundYoungGeneration } from './bound-young-generation.ts'
 export { chooseDriver } from './choose-driver.ts'
 export type { FuseDriver, MountedFolder, MountRequest } from './fuse-driver.ts'
 export { createFuseNativeDriver, type FuseNativeDriverOptions } from './fuse-native-driver.ts'

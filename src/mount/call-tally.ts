@@ -1,19 +1,21 @@
 import { isScoreError, type ProblemCode } from '../core/errors.ts'
 
-/** Counts calls, and those that have not ended. */
+/** Counts calls, those that have not ended, and those that their callers gave up. */
 export function createCallTally(now: () => number) {
   const since = new Date(now())
   const pending = new Map<symbol, number>()
   const failures: Partial<Record<ProblemCode, number>> = {}
+  let interrupted = 0
   return {
-    async track<Result>(call: () => Promise<Result>): Promise<Result> {
+    async track<Result>(call: () => Promise<Result>, signal?: AbortSignal): Promise<Result> {
       const key = Symbol('call')
       pending.set(key, now())
       try {
         return await call()
       } catch (error) {
         const code = isScoreError(error) ? error.code : 'internal'
-        failures[code] = (failures[code] ?? 0) + 1
+        if (signal?.aborted) interrupted += 1
+        else failures[code] = (failures[code] ?? 0) + 1
         throw error
       } finally {
         pending.delete(key)
@@ -21,7 +23,8 @@ export function createCallTally(now: () => number) {
     },
     told() {
       const [oldest] = pending.values()
-      return { since, pending: pending.size, oldestPendingMs: oldest === undefined ? 0 : now() - oldest, failures: { ...failures } }
+      const oldestPendingMs = oldest === undefined ? 0 : now() - oldest
+      return { since, pending: pending.size, oldestPendingMs, failures: { ...failures }, interrupted }
     },
   }
 }

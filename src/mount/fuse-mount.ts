@@ -63,6 +63,8 @@ export interface MountStatistics {
   readonly bytesRead: number
   /** Calls that failed, by code. */
   readonly failures: Readonly<Partial<Record<ProblemCode, number>>>
+  /** Calls that failed because their callers gave them up: a program got a signal. */
+  readonly interrupted: number
   readonly cache: PageCacheStatistics
 }
 
@@ -171,9 +173,9 @@ export function createFuseMount(options: FuseMountOptions): FuseMount {
         const index = indexOf(path, node)
         if (index) files.warm(index)
         return files.open(node, call)
-      }),
+      }, call?.signal),
     readNow: files.readNow,
-    read: (handle, range, call) => tally.track(() => files.read(handle, range, call)),
+    read: (handle, range, call) => tally.track(() => files.read(handle, range, call), call?.signal),
     release: (handle) => tally.track(() => files.release(handle)),
     statfs: () =>
       tally.track(async () => {

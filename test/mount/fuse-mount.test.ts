@@ -220,6 +220,8 @@ suite('mount/fuse-mount', (test) => {
     assert.match(String(error), /enough/)
     opened(createMemorySource(content))
     assert.is((await mount.read(await second, { start: 0, end: 2 })).length, 2)
+    const { interrupted, failures } = mount.statistics()
+    assert.equal([interrupted, failures], [1, {}])
   })
 
   test('one source for all who have an object open, kept for the next, closed when others need the place', async () => {

@@ -76,6 +76,8 @@ async function mountHere(values: Values, place: Place, context: CommandContext):
   const { output, now, strict, signal } = context
   const begun = now()
   const sdk = await import('../../../src/index.ts')
+  const { boundYoungGeneration } = await import('../../fuse/index.ts')
+  boundYoungGeneration()
   const { mountPoint, driver, logPath } = place
   const session = await openSession(context, { patience })
   const log = openMountLog({ path: logPath, redact: sdk.redactText, now })
