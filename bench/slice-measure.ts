@@ -57,8 +57,8 @@ function spread(values: readonly number[]): string {
   return [Math.min(...values), medianOf(values), Math.max(...values)].map((value) => value.toFixed(3)).join('/')
 }
 
-/** Runs both ways in turns and prints what came of it. */
-export async function report(row: Row): Promise<void> {
+/** Runs both ways in turns and prints what came of it. @returns whether the floor is met */
+export async function report(row: Row): Promise<boolean> {
   const [ours, theirs]: [Timing[], Timing[]] = [[], []]
   for (let round = 0; round < row.rounds; round += 1) {
     ours.push(await row.ours())
@@ -72,4 +72,5 @@ export async function report(row: Row): Promise<void> {
   console.log(
     `| ${row.name} | ${spread(mine)} | ${row.against} ${spread(other)} | ${ratio.toFixed(2)} (${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)}) | ${row.floor}${ratio < row.floor ? ' **below**' : ''} | ${worked} / ${theyWorked} | ${records} |`,
   )
+  return ratio >= row.floor
 }

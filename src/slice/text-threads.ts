@@ -17,8 +17,8 @@ export interface TextThreads {
 
 const entry = import.meta.url.endsWith('.ts') ? new URL('./text-worker.ts', import.meta.url) : new URL('./text-worker.js', import.meta.url)
 
-/** More than these wait for whoever writes what they make. */
-const mostThreads = 4
+/** Each takes about 40 MiB; more than these wait for whoever writes what they make. */
+const mostThreads = 2
 let running = 0
 
 interface Waiting {
@@ -50,7 +50,7 @@ function startThread(task: TextTask): Thread {
 }
 
 /**
- * As many threads as there are processors for them, four at most in the whole process.
+ * As many threads as there are processors for them, two at most in the whole process.
  *
  * @returns `undefined` when none can be had: others use them, or a bundler took this package in without the thread's file.
  */
