@@ -23,21 +23,36 @@ suite('score mount', (plain) => {
     world = made
   })
 
-  test('in front: ready, readable, told of by --status, and unmounted by SIGINT with exit code 0', async () => {
-    const point = world.pointOf('front')
-    const one = await world.mounted(point)
-    const ready = jsonLines(one.stdout()).find(({ type }) => type === 'ready')
-    assert.equal([ready?.['mountPoint'], ready?.['objects'], ready?.['pid']], [point, 3, one.child.pid])
-    const read = await run('sh', ['-c', `md5sum ${point}/*/a.bin`])
-    assert.is(read.stdout.slice(0, 32), md5OfFile(join(world.cli.folder, 'a.bin')))
-    const [row, ...more] = await world.status()
-    assert.equal([row?.['mountPoint'], row?.['state'], more.length], [point, 'mounted', 0])
-    assert.match(JSON.stringify(row), /"bytesRead":3\d{6},/)
-    one.child.kill('SIGINT')
-    assert.is((await one.ended).code, 0, one.stderr())
-    assert.is(await mountedAt(point), undefined)
-    assert.equal(await world.status(), [])
-  })
+  const fronts = [
+    ['fuse-native', 'SIGINT'],
+    ['kernel', 'SIGTERM'],
+    ['fuse-native', 'SIGHUP'],
+  ] as const
+  for (const [driver, signal] of fronts)
+    test(`in front, ${driver}: ready, readable, told of by --status and SIGUSR2, and unmounted by ${signal} with exit code 0`, async () => {
+      const point = world.pointOf('front')
+      const log = join(world.cli.folder, `${signal}.log`)
+      const one = world.cli.start(['mount', '--mount-point', point, '--driver', driver, '--log', log])
+      await until('the mount to be ready', () => one.stderr().includes('now ready for use') || one.child.exitCode !== null)
+      const read = await run('sh', ['-c', `md5sum ${point}/*/a.bin`])
+      assert.is(read.stdout.slice(0, 32), md5OfFile(join(world.cli.folder, 'a.bin')))
+      const [row, ...more] = await world.status()
+      assert.equal([row?.['mountPoint'], row?.['state'], row?.['pid'], more.length], [point, 'mounted', one.child.pid, 0])
+      assert.equal([row?.['objects'], row?.['driver']], [3, driver])
+      assert.match(JSON.stringify(row), /"bytesRead":3\d{6},/)
+      const told = (): number => one.stderr().split('reads of').length
+      const before = told()
+      one.child.kill('SIGUSR2')
+      await until('the statistics', () => told() > before)
+      assert.match(one.stderr(), /\d+ reads of .+ waiting; fetched .+ in \d+ requests?; cache .+ of .+, resident /)
+      one.child.kill(signal)
+      assert.is((await one.ended).code, 0, one.stderr())
+      assert.is(await mountedAt(point), undefined)
+      assert.equal(await world.status(), [])
+      const lines = readFileSync(log, 'utf8')
+      assert.ok(jsonLines(lines).filter(({ event }) => event === 'statistics').length >= 2, lines)
+      for (const text of [lines, one.stderr(), one.stdout()]) assert.not.match(text, new RegExp(`${world.cli.token}|[?&]signature=`, 'i'))
+    })
 
   test('in the background: returns when it is ready; `score unmount` ends it', async () => {
     const point = world.pointOf('back')
@@ -78,26 +93,24 @@ suite('score mount', (plain) => {
     assert.is((await run('md5sum', [join(point, '.by-id', one.objectId)])).stdout.slice(0, 32), md5OfFile(one.path))
   })
 
-  test('SIGHUP refreshes a mount in the background, which then shows what was added', async () => {
-    const point = world.pointOf('refresh')
-    const { code, stdout, stderr } = await world.ended([
-      'mount',
-      '--mount-point',
-      point,
-      '--daemonize',
-      '--json',
-      '--options',
-      'attr_timeout=0,negative_timeout=0',
-    ])
-    assert.is(code, 0, stderr)
-    world.cli.makeFile('added.bin', 5000)
-    assert.is((await world.cli.run(['upload', '--study', 'MORE', 'added.bin'])).code, 0)
-    process.kill(Number(jsonLines(stdout)[0]?.['pid']), 'SIGHUP')
-    const find = async (): Promise<string> => (await run('find', [point, '-name', 'added.bin'])).stdout
-    for (let tries = 0; (await find()) === '' && tries < 600; tries += 1) await new Promise((wake) => setTimeout(wake, 100))
-    assert.match(await find(), /added\.bin/)
-    assert.is((await world.cli.run(['unmount', point])).code, 0)
-  })
+  for (const [how, args] of [
+    ['SIGHUP', []],
+    ['--refresh', ['--refresh', '1']],
+  ] as const)
+    test(`${how} refreshes a mount in the background, which then shows what was added`, async () => {
+      const point = world.pointOf('refresh')
+      const name = `added${how}.bin`
+      const options = ['--options', 'attr_timeout=0,negative_timeout=0', ...args]
+      const { code, stdout, stderr } = await world.ended(['mount', '--mount-point', point, '--daemonize', '--json', ...options])
+      assert.is(code, 0, stderr)
+      world.cli.makeFile(name, 5000)
+      await world.upload(`MORE-${how.slice(-4).toUpperCase()}`, [name])
+      if (how === 'SIGHUP') process.kill(Number(jsonLines(stdout)[0]?.['pid']), 'SIGHUP')
+      const find = async (): Promise<string> => (await run('find', [point, '-name', name])).stdout
+      for (let tries = 0; (await find()) === '' && tries < 600; tries += 1) await new Promise((wake) => setTimeout(wake, 100))
+      assert.match(await find(), new RegExp(name))
+      assert.is((await world.cli.run(['unmount', point])).code, 0)
+    })
 
   test('kill -9: --status says so, `score unmount` clears it, and so does the next mount', async () => {
     const point = world.pointOf('killed')
