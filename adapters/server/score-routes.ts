@@ -40,7 +40,7 @@ async function answerDownload({ ctx, api, objectId, query }: Call): Promise<void
   const length = Math.max(requiredInteger(query, 'length'), -1)
   const external = optionalFlag(query, 'external')
   const withoutUrls = optionalFlag(query, 'exclude-urls')
-  const range = { start, ...(length < 0 ? {} : { end: start + length }) }
+  const range = length < 0 ? { start } : { start, end: start + length }
   const whole = start === 0 && length < 0
   const options = callOptions(ctx)
   if (withoutUrls) {
@@ -54,7 +54,7 @@ async function answerDownload({ ctx, api, objectId, query }: Call): Promise<void
     if (size !== undefined) cutSpec({ objectId, objectKey, uploadId: objectId, size, parts: [] }, range)
     return answerJson(ctx, JSON.stringify(externalUrlToJson({ ...url, objectKey }, length)))
   }
-  const spec = await api.downloadSpec({ objectId, ...(whole ? {} : { range }) }, options)
+  const spec = await api.downloadSpec(whole ? { objectId } : { objectId, range }, options)
   return answerJson(ctx, JSON.stringify(objectSpecToJson(spec)))
 }
 

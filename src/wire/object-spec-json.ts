@@ -64,16 +64,11 @@ export interface ExternalUrl {
 type MaybeSigned = Part & Partial<Pick<SignedPart, 'url' | 'dialect'>>
 
 function partToJson(part: MaybeSigned, held: boolean, { dialects = false }: SpecJsonOptions = {}): PartJson {
-  const { md5, dialect } = part
-  return {
-    partNumber: part.number,
-    partSize: part.range.end - part.range.start,
-    offset: part.range.start,
-    url: part.url ?? null,
-    md5: held ? (md5 ?? null) : null,
-    ...(md5 === undefined ? {} : { sourceMd5: md5 }),
-    ...(dialects && dialect !== undefined ? { dialect } : {}),
-  }
+  const { number: partNumber, range, url = null, md5: sourceMd5, dialect } = part
+  const [partSize, offset] = [range.end - range.start, range.start]
+  const md5 = held ? (sourceMd5 ?? null) : null
+  const json = sourceMd5 === undefined ? { partNumber, partSize, offset, url, md5 } : { partNumber, partSize, offset, url, md5, sourceMd5 }
+  return dialects && dialect !== undefined ? { ...json, dialect } : json
 }
 
 /** Writes a spec as the original does: nulls are written, `md5` of a part is always null, `sourceMd5` only when known. */

@@ -19,8 +19,9 @@ import { listKeyFolders, listObjects } from './listing.ts'
 import { type OpenObject, openObject, readWhole, statObject } from './object-reader.ts'
 import { deleteObject, putObject } from './object-writer.ts'
 import { type PartBody, writePart } from './part-writer.ts'
+import { createRecentMap } from './recent-map.ts'
 import { type SignatureVerdict, type SignedRequest, signUrl, verifySignature } from './signed-url.ts'
-import { placeOf, type Store } from './store.ts'
+import { type ObjectPlace, placeOf, type Store } from './store.ts'
 import { type SweepOptions, type SweepResult, sweepStore } from './sweep.ts'
 import { createUpload, listUploadParts } from './uploads.ts'
 
@@ -69,6 +70,19 @@ function checkedRange(range: ByteRange | undefined, size: number, address: Objec
   )
 }
 
+/** Where a document lies never changes, and to work it out costs as much as to ask whether the document has. */
+function rememberPlaces(store: Store): (address: ObjectAddress) => ObjectPlace {
+  const places = createRecentMap<ObjectPlace>(512)
+  return (address) => {
+    const name = addressText(address)
+    const known = places.get(name, '')
+    if (known) return known
+    const place = placeOf(store, address)
+    places.set(name, '', place)
+    return place
+  }
+}
+
 /**
  * The object store of a single machine, or of several over one shared folder (docs/decisions/0004-local-store-layout.md).
  * What is visible is whole: a `kill -9` at any moment leaves the old object or the new one. ETags are those of S3.
@@ -79,6 +93,8 @@ function checkedRange(range: ByteRange | undefined, size: number, address: Objec
 export function createLocalBackend(options: LocalBackendOptions): LocalBackend {
   const { folder, publicUrl, signingKey, durable = true, now = Date.now, randomId = () => randomBytes(16).toString('hex') } = options
   const store: Store = { folder, durable, now, randomId }
+
+  const documentPlace = rememberPlaces(store)
 
   async function* get(address: ObjectAddress, call: GetOptions = {}): AsyncGenerator<Uint8Array> {
     call.signal?.throwIfAborted()
@@ -114,7 +130,7 @@ export function createLocalBackend(options: LocalBackendOptions): LocalBackend {
       call?.signal?.throwIfAborted()
       return statObject(placeOf(store, address))
     },
-    readDocument: async (address, call) => readWhole(placeOf(store, address), call),
+    readDocument: async (address, call) => readWhole(documentPlace(address), call),
     put: async (address, body, call) => putObject(store, placeOf(store, address), body, call),
     delete: async (address, call) => deleteObject(store, placeOf(store, address), call),
     list: (prefix, call) => listObjects(store, prefix, call),
