@@ -149,6 +149,7 @@ export async function serveConfigured({ config, findings }: ServerConfigResult, 
       open: (url, { ofScore }) => open(config, url, ofScore, context),
       server,
       observe: values,
+      sweepSeconds: config.integer('upload.clean.intervalSeconds'),
       announce(url, score, more) {
         for (const warning of score.warnings) output.warn(warning)
         const dataDir = config.text('score.data')

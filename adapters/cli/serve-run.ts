@@ -17,6 +17,8 @@ export interface ServeRun<Score extends RunningScore> {
   open(url: string, observers: ServeObservers): Promise<Score>
   readonly server: Omit<ScoreServerOptions, 'onRequest'> & { readonly host: string; readonly port: number }
   readonly observe: ObserveOptions
+  /** How often to clean up; default once a day. */
+  readonly sweepSeconds?: number
   /** Says that it is ready, and where. `more` goes into the line for programs. */
   announce(url: string, score: Score, more: { readonly metricsUrl?: string }): void
 }
@@ -74,10 +76,13 @@ async function serveObserved<Score extends RunningScore>(
   const { url, score } = await server.listen()
   const local = localUrl(url, run.server.host)
   const removeFile = score.tokenPath === undefined ? undefined : await leaveRunFile(local, score.tokenPath, await ownProcess(), context)
+  const { sweepSeconds = 86_400 } = run
   const endSweeps = scheduleSweeps({
+    everyHours: sweepSeconds / 3600,
+    firstMinutes: Math.min(10, sweepSeconds / 60),
     sweep: (options) => score.sweep(options),
     onFailure: (error) =>
-      observers.trouble(`cleaning up failed and is tried again in a day: ${error instanceof Error ? error.message : String(error)}`),
+      observers.trouble(`cleaning up failed and is tried again later: ${error instanceof Error ? error.message : String(error)}`),
   })
   const { metricsUrl } = observers
   if (metricsUrl !== undefined) context.output.say(`Metrics: ${metricsUrl}`)

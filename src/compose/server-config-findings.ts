@@ -18,6 +18,7 @@ const bounds: Partial<Readonly<Record<ServerSettingKey, readonly [least: number,
   's3.download.expiration': [1, 7],
   's3.connectionTimeout': [1, 600_000],
   'bucket.size.key': [1, 7],
+  'upload.clean.intervalSeconds': [1, 30 * 86_400],
   'upload.maximumParts': [1, maximumParts],
   'upload.maximumObjectBytes': [1, Number.MAX_SAFE_INTEGER],
 }

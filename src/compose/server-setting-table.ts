@@ -129,6 +129,12 @@ export const serverSettingTable = {
     noEffect: ignored('one of the servers that share a store looks for uploads left alone, once or twice a day'),
     text: 'When to look for uploads left alone',
   },
+  'upload.clean.intervalSeconds': {
+    kind: 'integer',
+    ours: true,
+    default: '86400',
+    text: 'How often each server looks whether the clean-up is due, from 1 s, up to half as late again; the first time after ten minutes at most',
+  },
   'download.partsize': {
     kind: 'integer',
     default: '250000000',

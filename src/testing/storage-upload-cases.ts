@@ -82,6 +82,16 @@ export const uploadCases: readonly CaseDefinition<Workbench>[] = [
     },
   },
   {
+    name: 'an upload that is complete is aborted without harm',
+    async check({ backend, at, upload, read, bodies }) {
+      const [body] = bodies(0) as [Buffer]
+      const multipart = await backend.createMultipart(at('a'))
+      await backend.completeMultipart(multipart, [await upload(multipart, 1, body)])
+      await backend.abortMultipart(multipart)
+      assert.deepEqual(await read(at('a')), body)
+    },
+  },
+  {
     name: 'ifAbsent refuses to replace',
     async check({ backend, at, upload, read, bodies }) {
       const [body] = bodies(0) as [Buffer]

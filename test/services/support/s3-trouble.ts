@@ -1,9 +1,11 @@
 import * as assert from 'uvu/assert'
 import { md5Hex } from '../../../src/core/checksum.ts'
 import { isScoreError, type ProblemCode } from '../../../src/core/errors.ts'
+import { runPool } from '../../../src/core/pool.ts'
 import { createS3Backend } from '../../../src/s3.ts'
 import { createRetryingBackend } from '../../../src/storage/retrying-backend.ts'
 import type { StorageBackend, StoredPart } from '../../../src/storage/storage-backend.ts'
+import { startFaultProxy } from './fault-proxy.ts'
 import type { S3TestStore } from './s3-stores.ts'
 
 /** Trouble that is S3's own, on a store that runs. */
@@ -56,6 +58,7 @@ function everyCall(backend: StorageBackend, bucket: string): Readonly<Record<str
     listParts: () => first(backend.listParts(multipart)),
     completeMultipart: () => backend.completeMultipart(multipart, [{ number: 1, etag: md5Hex('x') }]),
     abortMultipart: () => backend.abortMultipart(multipart),
+    deleteMany: async () => backend.deleteMany?.([at]),
   }
 }
 
@@ -154,6 +157,31 @@ export const troubleCases: readonly TroubleCase[] = [
       assert.equal(await listed(7, 1), [10])
       assert.equal(await listed(3, 1005), numbers.slice(0, 1005))
       await backend.abortMultipart(multipart)
+    },
+  },
+  {
+    name: 'more objects than one request may name are deleted in a few requests',
+    async check({ options, endpoint, bucket }) {
+      const proxy = await startFaultProxy(endpoint)
+      try {
+        // Stores cut connections that were idle; the driver itself never asks twice.
+        const backend = createRetryingBackend(createS3Backend({ ...options, endpoint: proxy.url }))
+        const at = (number: number) => ({ bucket, key: `trouble/state/part-${String(number).padStart(8, '0')}|{"etag":"<&>"}` })
+        const numbers = Array.from({ length: 1030 }, (_, index) => index)
+        await runPool(numbers, (number, call) => backend.put(at(number), x, call), { concurrency: 8 })
+        await backend.deleteMany?.(numbers.slice(1).map(at))
+        const left: string[] = []
+        for await (const { key } of backend.list({ bucket, key: 'trouble/state/' })) left.push(key)
+        assert.equal(left, [at(0).key])
+        await backend.delete(at(0))
+        const { DeleteObjects = 0, DeleteObject = 0 } = proxy.counts()
+        assert.ok(
+          DeleteObjects >= 2 && DeleteObjects < 10 && DeleteObject < 10,
+          `${DeleteObjects} requests for many, ${DeleteObject} for one`,
+        )
+      } finally {
+        await proxy.close()
+      }
     },
   },
   {

@@ -64,6 +64,10 @@ const passingFaults: readonly PassingFault[] = [
   { ...passing('upload', 'CompleteMultipartUpload', '429 with Retry-After', tooMany), askedWaitMs: 7000 },
   passing('upload', 'CompleteMultipartUpload', '200 with an error in the body', refusal(200, 'InternalError'), { times: 2 }),
   passing('upload', 'CompleteMultipartUpload', 'another ETag', { kind: 'etag', value: '"0"' }),
+  passing('upload', 'DeleteObject', '503 SlowDown', slowDown),
+  passing('upload', 'DeleteObjects', 'a reset', { kind: 'reset' }),
+  passing('upload', 'DeleteObjects', 'a lost answer', { kind: 'lost-answer' }),
+  passing('upload', 'DeleteObjects', '503 SlowDown', slowDown, { times: 2 }),
   passing('download', 'GetObject', 'a delay', { kind: 'delay', ms: 300 }, { path: '/faults.data/' }),
   passing('download', 'GetObject', 'a reset', { kind: 'reset' }, { path: '/faults.data/', times: 2 }),
   passing('download', 'GetObject', 'a cut in the body', { kind: 'cut-answer', afterBytes: 1_000_000 }, { path: '/faults.data/', times: 2 }),
@@ -274,7 +278,7 @@ const outages: readonly FaultCase[] = [
   {
     name: 'a store that falls silent, and one that trickles for ever, are given up in bound',
     async check(bench) {
-      const impatient = bench.driver({ idleTimeoutMs: 700, requestTimeoutMs: 1500 })
+      const impatient = bench.driver({ idleTimeoutMs: 1500, requestTimeoutMs: 3000 })
       const address = { bucket: bench.store.bucket, key: 'faults/slow' }
       await bench.backend.put(address, Buffer.from('x'))
       const calls: Readonly<Record<string, readonly [S3Operation, () => Promise<unknown>]>> = {
