@@ -31,10 +31,10 @@ export interface S3Questions {
 const connections = 256
 
 /** By the store's clock, as answers tell it, the SDK signs too: either learns from the other. */
-function learnClock({ config }: S3Session['client'], { headers }: PooledAnswer, told: string | undefined): void {
+function learnClock({ config }: S3Session['client'], { headers }: PooledAnswer, told: string | undefined, now: number): void {
   if (headers['age'] !== undefined) return
   const time = Date.parse(told ?? headers.date ?? '')
-  if (!Number.isNaN(time)) config.systemClockOffset = time - Date.now()
+  if (!Number.isNaN(time)) config.systemClockOffset = time - now
 }
 
 /** Where buckets are, looked up once each. */
@@ -55,7 +55,8 @@ function createPlaceFinder(): (session: S3Session, bucket: string) => Promise<Bu
   }
 }
 
-export function createS3Questions(calls: S3Calls, options: S3BackendOptions): S3Questions {
+/** @param now the clock that the SDK signs its requests by, whatever that of URLs is: they share what is learnt of the store's */
+export function createS3Questions(calls: S3Calls, options: S3BackendOptions, now: () => number = Date.now): S3Questions {
   const { network, connectTimeoutMs = 15_000, idleTimeoutMs = defaultIdleTimeoutMs } = options
   const requests = createPooledRequests({ ...(network ? { network } : {}), connections, connectTimeoutMs, idleTimeoutMs })
   const sign = createHeaderSigner()
@@ -77,13 +78,13 @@ export function createS3Questions(calls: S3Calls, options: S3BackendOptions): S3
           if (!plainlySigned) return undefined
           const { config } = session.client
           const path = `${before}/${encodeKey(key)}`
-          const signedAt = new Date(Date.now() + config.systemClockOffset)
+          const signedAt = new Date(now() + config.systemClockOffset)
           const headers = sign(await config.credentials(), { method, host, path, region }, signedAt)
           const answer = await send({ method, origin, path, headers: { ...headers, 'user-agent': 'score-sdk' } }, context, signal)
           const { status } = answer
           const whole = status >= 200 && status < 300 && status !== 206
           const refusal = whole ? undefined : readS3Refusal(method, answer)
-          learnClock(session.client, answer, refusal?.serverTime)
+          learnClock(session.client, answer, refusal?.serverTime, now())
           if (refusal === undefined) return answer
           throw mapS3Refusal(refusal, calls.errorContext(context), new Error(`${method} ${host}${path} was answered with status ${status}`))
         },

@@ -188,10 +188,10 @@ const refusals: readonly Refusal[] = [
   },
   {
     name: 'a server that is down',
-    args: () => ['ls', '--storage-url', 'http://127.0.0.1:9'],
+    args: () => ['ls', '--storage-url', 'http://127.0.0.1:2'],
     options: () => ({ env: { STORAGE_RETRYNUMBER: '1' } }),
     code: 7,
-    says: /127\.0\.0\.1:9/,
+    says: /127\.0\.0\.1:2/,
   },
   {
     name: 'a proxy page instead of JSON',

@@ -17,7 +17,7 @@ suite('score mount, refused and in other words', (plain) => {
   })
 
   const failures: readonly (readonly [what: string, args: (point: string) => readonly string[], code: number, says: RegExp])[] = [
-    ['a server that is not there', () => ['--storage-url', 'http://127.0.0.1:9', '--verify-connection', 'false'], 7, /127\.0\.0\.1:9/],
+    ['a server that is not there', () => ['--storage-url', 'http://127.0.0.1:2', '--verify-connection', 'false'], 7, /127\.0\.0\.1:2/],
     ['an unknown study', () => ['--study-id', 'NONE'], 4, /NONE/],
     ['a memory too small', () => ['--cache-memory', '1K'], 2, /at least 1 MiB/],
     ['options that nobody knows', () => ['--options', 'allow_root,exec'], 2, /'allow_root' is unknown/],
