@@ -18,6 +18,8 @@ const sam: SliceOptions = { format: 'sam', header: 'original' }
 const started: Worker[] = []
 let ended = 0
 process.on('worker', (worker: Worker) => {
+  // The first thread is node's own, for the loader of these files; some versions tell of it.
+  if (worker.threadId === 1) return
   started.push(worker)
   worker.once('exit', () => {
     ended += 1
