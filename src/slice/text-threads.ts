@@ -29,13 +29,17 @@ interface Waiting {
 interface Thread {
   readonly worker: Worker
   readonly waiting: Map<number, Waiting>
+  /** Why it takes no more jobs: nothing would ever answer them. */
+  ended(): ScoreError | undefined
 }
 
 function startThread(task: TextTask): Thread {
   const worker = startThreadEntry(entry, { workerData: task })
   const waiting = new Map<number, Waiting>()
+  let ended: ScoreError | undefined
   const die = (message: string, cause?: unknown): void => {
-    for (const { reject } of waiting.values()) reject(new ScoreError('unavailable', message, { cause }))
+    ended ??= new ScoreError('unavailable', message, { cause })
+    for (const { reject } of waiting.values()) reject(ended)
     waiting.clear()
   }
   worker.on('message', (report: TextReport) => {
@@ -46,7 +50,7 @@ function startThread(task: TextTask): Thread {
   })
   worker.on('error', (error) => die(`${task.name}: a thread that makes text crashed: ${error.message}`, error))
   worker.on('exit', () => die(`${task.name}: a thread that makes text ended in the middle of its work`))
-  return { worker, waiting }
+  return { worker, waiting, ended: () => ended }
 }
 
 /**
@@ -63,7 +67,9 @@ export function startTextThreads(task: TextTask): TextThreads | undefined {
   return {
     count,
     run({ spans, last: lastBlock, range }, bytes) {
-      const { worker, waiting } = threads.reduce((least, one) => (one.waiting.size < least.waiting.size ? one : least))
+      const { worker, waiting, ended } = threads.reduce((least, one) => (one.waiting.size < least.waiting.size ? one : least))
+      const failure = ended()
+      if (failure) return Promise.reject(failure)
       last += 1
       const order: TextOrder = { id: last, spans, last: lastBlock, bytes, offset: range.start }
       return new Promise((resolve, reject) => {

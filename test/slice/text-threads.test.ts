@@ -8,6 +8,7 @@ import { frameBlock } from '../../src/formats/bgzf-block.ts'
 import { formatSamRecord } from '../../src/formats/sam-text.ts'
 import { type BamSlicer, createBamSlicer, type SliceOptions } from '../../src/slice/bam-slicer.ts'
 import { planTextJobs } from '../../src/slice/text-jobs.ts'
+import { startTextThreads } from '../../src/slice/text-threads.ts'
 import { createRandom, fixtureHeader, sortedRecords } from '../formats/bam-fixture.ts'
 import { suite } from '../support/suite.ts'
 import { fullScan, gather, type LaidBam, layBam } from './slice-fixture.ts'
@@ -121,6 +122,22 @@ suite('SAM text in threads', (test) => {
     } catch (error) {
       assert.ok(isScoreError(error, 'unavailable'), String(error))
       assert.match((error as Error).message, 'ended in the middle of its work')
+    }
+  })
+
+  test('a thread that ended while it had nothing to do takes no more jobs', async () => {
+    const before = started.length
+    const threads = startTextThreads({ name: 'a.bam', header: { references: [] }, regions: 'all', contained: false })
+    assert.ok(threads)
+    try {
+      // Node tells of new threads in the next turn.
+      await new Promise((resolve) => setImmediate(resolve))
+      await Promise.all(started.slice(before).map((worker) => worker.terminate()))
+      const job = { spans: [], range: { start: 0, end: 0 }, last: -1 }
+      const outcome = await threads.run(job, new Uint8Array(0)).catch((error: unknown) => error)
+      assert.ok(isScoreError(outcome, 'unavailable'), String(outcome))
+    } finally {
+      await threads.close()
     }
   })
 
