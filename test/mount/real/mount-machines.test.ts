@@ -11,8 +11,9 @@ import { type MountWorld, onMountWorld } from './mount-world.ts'
 import { whyNoMounts } from './why-no-mounts.ts'
 
 const root = join(import.meta.dirname, '..', '..', '..')
+/** Bound to where another user may come too: the clone and Node may lie where only root does. */
 const programOf = (name: 'score' | 'score-client'): string =>
-  `${process.execPath} --import ${join(root, 'node_modules/tsx/dist/esm/index.mjs')} ${join(root, `adapters/cli/${name}.ts`)}`
+  `"$1/node" --import "$1/repository/node_modules/tsx/dist/esm/index.mjs" "$1/repository/adapters/cli/${name}.ts"`
 
 interface Machine {
   readonly what: string
@@ -93,6 +94,7 @@ suite('score mount on machines that lack something', (plain) => {
       const script = `set -e
 mkdir "$1/dev" "$1/mnt" "$1/home"; mknod "$1/dev/null" c 1 3; mknod "$1/dev/random" c 1 8; mknod "$1/dev/urandom" c 1 9; mknod "$1/fuse" c 10 229
 chown -R nobody "$1"; chown root "$1/fuse"; chmod 666 "$1"/dev/*; cd "$1"
+mkdir "$1/repository"; touch "$1/node"; mount --bind "${root}" "$1/repository"; mount --bind "${process.execPath}" "$1/node"
 export STORAGE_URL=http://127.0.0.1:9 METADATA_URL=http://127.0.0.1:9 ACCESSTOKEN=none
 ${prepare}
 exec ${command} --mount-point "$1/mnt"`
