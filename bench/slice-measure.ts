@@ -1,5 +1,8 @@
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 
 /** Seconds that passed, and seconds that processors worked, in all threads. */
 export interface Timing {
@@ -20,14 +23,20 @@ export interface Row {
   readonly same: () => string
 }
 
-/** Runs a program; the shell that waits for it tells its processor time. */
+/**
+ * Runs a program, in a folder of its own: samtools leaves the index of a remote file where it runs, and takes it the next time
+ * without asking. The shell that waits for it tells its processor time.
+ */
 export function run(command: string, args: readonly string[], output: 'ignore' | 'pipe' = 'ignore'): Timing & { readonly output: Buffer } {
+  const cwd = mkdtempSync(join(tmpdir(), 'score-bench-run-'))
   const started = performance.now()
   const child = spawnSync('bash', ['-c', `TIMEFORMAT='processor %U %S'; time "$0" "$@"`, command, ...args], {
     stdio: ['ignore', output, 'pipe'],
     maxBuffer: 2 ** 31 - 1,
+    cwd,
   })
   const seconds = (performance.now() - started) / 1000
+  rmSync(cwd, { recursive: true })
   const said = child.stderr?.toString() ?? ''
   if (child.status !== 0) throw new Error(`${command} ${args.slice(0, 8).join(' ')}: ${child.error?.message ?? said}`)
   const [, user = '0', system = '0'] = /processor (\S+) (\S+)/.exec(said) ?? []
