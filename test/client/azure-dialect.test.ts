@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import * as assert from 'uvu/assert'
 import { md5Hex } from '../../src/core/checksum.ts'
-import { createScoreClient, type ScoreApi, ScoreError, type SignedPart } from '../../src/index.ts'
+import { createScoreClient, type ScoreApi, type SignedPart } from '../../src/index.ts'
 import { scoreApiContract } from '../../src/testing.ts'
 import { sendToAzure } from '../support/azurite.ts'
+import { failureOf } from '../support/failure-of.ts'
 import { azureToken, type ScoreOnAzurite, serveOnAzurite } from '../support/score-on-azurite.ts'
 import { suite } from '../support/suite.ts'
 
@@ -14,15 +15,6 @@ interface SpecJson {
   readonly objectSize: number
   readonly objectMd5: string | null
   readonly parts: readonly (Record<string, unknown> & { readonly url: string })[]
-}
-
-async function failure(work: Promise<unknown>): Promise<ScoreError> {
-  const thrown: unknown = await work.then(
-    () => new Error('it did not fail'),
-    (error: unknown) => error,
-  )
-  if (thrown instanceof ScoreError) return thrown
-  throw thrown
 }
 
 const keysOfPart = ['partNumber', 'partSize', 'offset', 'url', 'md5']
@@ -157,7 +149,7 @@ suite('profile az, on Azurite', (test) => {
     const other = md5Hex('another')
     for (const part of [first, second]) await api.finalizePart(spec, { number: part.number, md5: md5Of(part), etag: md5Of(part) })
     await api.finalizePart(spec, { number: 3, md5: other, etag: other })
-    assert.is((await failure(api.finalizeUpload(spec))).code, 'upload-incomplete')
+    assert.is((await failureOf(api.finalizeUpload(spec))).code, 'upload-incomplete')
     const held = async (): Promise<(string | undefined)[]> => (await api.resumeUpload({ objectId, size })).parts.map(({ md5 }) => md5)
     assert.equal(await held(), [md5Of(first), undefined, undefined])
     await api.finalizePart(spec, { number: 3, md5: md5Of(third), etag: md5Of(third) })
@@ -167,10 +159,10 @@ suite('profile az, on Azurite', (test) => {
     await api.finalizeUpload(spec)
     assert.is((await api.describeObject(objectId)).md5, md5Hex(body))
     const late = { number: 1, md5: md5Of(first), etag: md5Of(first) }
-    assert.is((await failure(api.finalizePart(spec, late))).code, 'upload-not-found', 'of an upload that is finished')
+    assert.is((await failureOf(api.finalizePart(spec, late))).code, 'upload-not-found', 'of an upload that is finished')
     const again = await api.openUpload({ objectId, size, overwrite: true })
     await api.cancelUpload(objectId)
-    assert.is((await failure(api.finalizePart(again, late))).code, 'upload-not-found', 'of an upload that was cancelled')
+    assert.is((await failureOf(api.finalizePart(again, late))).code, 'upload-not-found', 'of an upload that was cancelled')
   })
 
   test('parts that arrived, then a client of the original that replaces the object: its bytes and nothing else', async () => {

@@ -9,12 +9,13 @@ import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { createHttpSource } from '../../src/bytes/http-source.ts'
 import { createScoreClient } from '../../src/client/score-client.ts'
-import { isScoreError, type ProblemCode, ScoreError } from '../../src/core/errors.ts'
+import { isScoreError, type ProblemCode } from '../../src/core/errors.ts'
 import { createHttpClient } from '../../src/http/http-client.ts'
 import { type Network, type Proxies, proxiesOfEnvironment, proxyOf, trustedAuthorities } from '../../src/http/network.ts'
 import { createNetworkFetch } from '../../src/http/network-fetch.ts'
 import { createPooledFetch } from '../../src/http/pooled-fetch.ts'
 import { createPartTransport } from '../../src/transfer/transport/create-part-transport.ts'
+import { failureOf } from '../support/failure-of.ts'
 import { type ForwardProxy, startForwardProxy } from '../support/forward-proxy.ts'
 import { suite } from '../support/suite.ts'
 
@@ -113,15 +114,6 @@ function makeCertificate(folder: string): { readonly key: string; readonly cert:
   const names = ['-addext', 'subjectAltName=DNS:store.test,DNS:score.test,IP:127.0.0.1']
   execFileSync('openssl', ['req', ...kind, ...names, '-keyout', key, '-out', cert], { stdio: 'ignore' })
   return { key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') }
-}
-
-async function failure(work: Promise<unknown>): Promise<ScoreError> {
-  const thrown = await work.then(
-    () => new Error('it did not fail'),
-    (error: unknown) => error,
-  )
-  if (!(thrown instanceof ScoreError)) throw thrown
-  return thrown
 }
 
 /** One request of each plane, by the name that only the proxy knows. */
@@ -237,14 +229,14 @@ suite<Context>('http/network: on the wire', (test) => {
       for (const workers of [0, 1]) {
         const transport = createPartTransport({ workers, network })
         const part = { url: 'https://store.test/o', range: { start: 0, end: 5 }, path, position: 0 }
-        const error = await failure(transport.fetchPart(part))
+        const error = await failureOf(transport.fetchPart(part))
         await transport.close()
         assert.is(error.code, code, error.message)
         assert.match(error.message, text)
       }
       for (const createFetch of [createNetworkFetch, createPooledFetch]) {
         const client = createHttpClient({ baseUrl: 'https://score.test', fetch: createFetch(network), retry: { attempts: 1 } })
-        const error = await failure(client.text({ path: '/' }))
+        const error = await failureOf(client.text({ path: '/' }))
         assert.is(error.code, code, error.message)
         assert.match(error.message, text)
       }

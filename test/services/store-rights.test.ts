@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import * as assert from 'uvu/assert'
-import { isScoreError, type ScoreError } from '../../src/core/errors.ts'
 import { createS3Backend, type S3BackendOptions } from '../../src/s3.ts'
+import { failureOf } from '../support/failure-of.ts'
 import { suite } from '../support/suite.ts'
 import { assumeRole } from './support/assume-role.ts'
 import { type S3TestStore, s3Stores } from './support/s3-stores.ts'
@@ -17,15 +17,6 @@ import { howToGet, isThere } from './support/store-program.ts'
 const execute = promisify(execFile)
 const { program, start } = s3Stores.minio
 const everything = { Effect: 'Allow', Action: ['s3:*'], Resource: ['arn:aws:s3:::*'] }
-
-async function failureOf(work: Promise<unknown>): Promise<ScoreError> {
-  const error = await work.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  )
-  if (isScoreError(error)) return error
-  throw new Error(`expected a failure, got ${String(error)}`)
-}
 
 async function drained<Item>(items: AsyncIterable<Item>): Promise<Item[]> {
   const all: Item[] = []

@@ -2,8 +2,9 @@ import { cp, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { md5Hex } from '../../src/core/checksum.ts'
-import { isScoreError, type ScoreError } from '../../src/core/errors.ts'
+import type { ScoreError } from '../../src/core/errors.ts'
 import { journalLine } from '../../src/transfer/transfer-journal.ts'
+import { failureOf } from '../support/failure-of.ts'
 import { suite } from '../support/suite.ts'
 import { someBytes, type Workbench, withWorkbench } from './workbench.ts'
 
@@ -12,15 +13,6 @@ const size = 500 * KiB
 const bytes = someBytes(size)
 const md5 = md5Hex(bytes)
 const partSize = 64 * KiB
-
-async function failureOf(work: Promise<unknown>): Promise<ScoreError> {
-  const thrown = await work.then(
-    () => undefined,
-    (error: unknown) => error,
-  )
-  assert.ok(isScoreError(thrown), `it did not fail as planned: ${String(thrown)}`)
-  return thrown
-}
 
 /** Runs until some parts are there: part `stopAt` fails for good, one part at a time. */
 async function half(bench: Workbench, direction: 'upload' | 'download', stopAt = 5): Promise<string> {

@@ -6,9 +6,10 @@ import { join } from 'node:path'
 import type { Worker } from 'node:worker_threads'
 import * as assert from 'uvu/assert'
 import type { ByteSource } from '../../src/bytes/byte-source.ts'
-import { isScoreError, type ProblemCode, type ScoreError } from '../../src/core/errors.ts'
+import type { ProblemCode } from '../../src/core/errors.ts'
 import type { FetchPart, PartTransport, SendPart } from '../../src/transfer/part-transport.ts'
 import { createPartTransport, type PartTransportOptions } from '../../src/transfer/transport/create-part-transport.ts'
+import { failureOf } from '../support/failure-of.ts'
 import { type Fault, type FaultStore, s3Error, startFaultStore } from '../support/fault-store.ts'
 import { suite } from '../support/suite.ts'
 
@@ -57,16 +58,6 @@ function fetchOf(bench: Bench, more: Partial<FetchPart> = {}): FetchPart {
 
 function sendOf(bench: Bench, more: Partial<SendPart> = {}): SendPart {
   return { url: `${bench.store.url}/b/data/o1${query}`, from: { path: bench.source }, range, ...more }
-}
-
-async function failureOf(work: Promise<unknown>): Promise<ScoreError> {
-  try {
-    await work
-  } catch (error) {
-    if (isScoreError(error)) return error
-    throw error
-  }
-  throw new Error('it did not fail')
 }
 
 /** A reset of a kept connection is made good inside; what it does to a new one needs a transport without any. So does haste. */

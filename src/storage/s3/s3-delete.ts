@@ -3,6 +3,7 @@ import type { DeleteObjectsCommand, _Error as KeyFailure } from '@aws-sdk/client
 import type { CallOptions } from '../../core/call-options.ts'
 import { isScoreError } from '../../core/errors.ts'
 import { runPool } from '../../core/pool.ts'
+import { field } from '../sdk-error.ts'
 import type { ObjectAddress, StorageBackend } from '../storage-backend.ts'
 import type { S3Calls } from './s3-calls.ts'
 
@@ -40,7 +41,11 @@ function addContentMd5(command: DeleteObjectsCommand): DeleteObjectsCommand {
 
 /** Whether the store, or a proxy before it, has no such request at all (Google's among them). */
 function isUnknownRequest(error: unknown): boolean {
-  return isScoreError(error) && /\((NotImplemented|MethodNotAllowed)\b|\bstatus (405|501)\b/.test(error.message)
+  const said = isScoreError(error) ? error.cause : undefined
+  return (
+    ['NotImplemented', 'MethodNotAllowed'].includes(String(field(said, 'name'))) ||
+    [405, 501].includes(Number(field(said, '$metadata', 'httpStatusCode')))
+  )
 }
 
 /** What a store says of a key whose object is not there, where it says anything. */

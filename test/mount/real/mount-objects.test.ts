@@ -5,8 +5,8 @@ import { md5OfFile, type Started } from '../../adapters/cli/cli-world.ts'
 import { suite } from '../../support/suite.ts'
 import { inside, run } from './daemon.ts'
 import type { DriverName } from './daemon-plan.ts'
-import { type MountSite, startMountSite, stranger } from './mount-site.ts'
-import { jsonLines, type MountWorld, onMountWorld, type Uploaded } from './mount-world.ts'
+import { type MountSite, onMountSite, stranger } from './mount-site.ts'
+import { jsonLines, type MountWorld, type Uploaded } from './mount-world.ts'
 import { whyNoMounts } from './why-no-mounts.ts'
 
 const drivers: readonly DriverName[] = ['fuse-native', 'kernel']
@@ -62,17 +62,9 @@ suite('a mount of objects that are odd, gone or forbidden', (plain) => {
   const missing = whyNoMounts()
   let world: MountWorld
   let site: MountSite
-  const test = onMountWorld(
-    plain,
-    missing,
-    (made) => {
-      world = made
-    },
-    async (place) => {
-      site = await startMountSite(place)
-      return site
-    },
-  )
+  const test = onMountSite(plain, missing, (...made) => {
+    ;[world, site] = made
+  })
 
   const uploaded = async (study: string, ...names: readonly string[]): Promise<readonly string[]> => {
     for (const name of names) world.cli.makeFile(name, 200_000)

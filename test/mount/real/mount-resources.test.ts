@@ -6,8 +6,8 @@ import { md5OfFile } from '../../adapters/cli/cli-world.ts'
 import { suite } from '../../support/suite.ts'
 import { inside, run } from './daemon.ts'
 import type { DriverName } from './daemon-plan.ts'
-import { type MountSite, startMountSite } from './mount-site.ts'
-import { jsonLines, type MountWorld, onMountWorld } from './mount-world.ts'
+import { type MountSite, onMountSite } from './mount-site.ts'
+import { jsonLines, type MountWorld } from './mount-world.ts'
 import { whyNoMounts } from './why-no-mounts.ts'
 
 const drivers: readonly DriverName[] = ['fuse-native', 'kernel']
@@ -17,17 +17,9 @@ suite('a mount with little disk, little memory or many objects', (plain) => {
   const missing = whyNoMounts()
   let world: MountWorld
   let site: MountSite
-  const test = onMountWorld(
-    plain,
-    missing,
-    (made) => {
-      world = made
-    },
-    async (place) => {
-      site = await startMountSite(place)
-      return site
-    },
-  )
+  const test = onMountSite(plain, missing, (...made) => {
+    ;[world, site] = made
+  })
   const asRoot = process.getuid?.() === 0 ? test : (name: string) => plain.skip(name, missing ?? 'this needs root, to mount a small disk')
 
   /** MD5 of files of a mount by name, one after the other. */

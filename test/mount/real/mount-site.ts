@@ -2,6 +2,8 @@ import { createScoreServer, type RequestEvent } from '../../../adapters/server/i
 import { createStudyAuthorizer, type EmbeddedScore, openEmbeddedScore, ScoreError } from '../../../src/index.ts'
 import type { CliServer, CliServerPlace } from '../../adapters/cli/cli-world.ts'
 import { type FaultProxy, startFaultProxy } from '../../services/support/fault-proxy.ts'
+import type { SuiteApi } from '../../support/suite.ts'
+import { type MountTest, type MountWorld, onMountWorld } from './mount-world.ts'
 
 /** A server in the test's own process, whose bytes flow through a proxy of faults, and whose tokens and URLs can run out. */
 export interface MountSite extends CliServer {
@@ -71,4 +73,22 @@ export async function startMountSite({ dataDir }: CliServerPlace): Promise<Mount
       await score.close()
     },
   }
+}
+
+/** As `onMountWorld`, on a server that the tests can change under a mount. */
+export function onMountSite(
+  plain: SuiteApi<Record<string, unknown>>,
+  missing: string | undefined,
+  prepare: (world: MountWorld, site: MountSite) => void,
+): MountTest {
+  let site: MountSite
+  return onMountWorld(
+    plain,
+    missing,
+    (world) => prepare(world, site),
+    async (place) => {
+      site = await startMountSite(place)
+      return site
+    },
+  )
 }

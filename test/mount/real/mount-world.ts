@@ -102,7 +102,7 @@ export async function createMountWorld(serve?: Serve): Promise<MountWorld> {
   }
 }
 
-type MountTest = (name: string, body: () => Promise<void>) => void
+export type MountTest = (name: string, body: () => Promise<void>) => void
 
 /**
  * Makes a world before a suite's first test, cleans up after each, and closes it at the end.

@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import * as assert from 'uvu/assert'
-import { isScoreError, type ProblemCode, type ScoreError } from '../../../src/core/errors.ts'
+import type { ProblemCode } from '../../../src/core/errors.ts'
+import { failureOf } from '../../support/failure-of.ts'
 import type { FaultBench } from './fault-bench.ts'
 import type { FaultRule, ProxyFault, S3Operation } from './fault-proxy.ts'
 
@@ -194,15 +195,6 @@ const lastingFaults: readonly LastingFault[] = [
     says: /proxy may stand between|without giving its id/,
   },
 ]
-
-async function failureOf(work: Promise<unknown>): Promise<ScoreError> {
-  const error = await work.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  )
-  if (isScoreError(error)) return error
-  throw new Error(`expected a failure, got ${String(error)}`)
-}
 
 function lastingCase({ name, phase, rule, code, says }: LastingFault): FaultCase {
   return {

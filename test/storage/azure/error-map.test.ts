@@ -2,8 +2,9 @@ import * as assert from 'uvu/assert'
 import { createAzureBackend } from '../../../src/azure.ts'
 import { azureBeginning, formatAzureBlockId } from '../../../src/core/azure-block-id.ts'
 import { md5Hex } from '../../../src/core/checksum.ts'
-import { isScoreError, type ProblemCode, type ScoreError } from '../../../src/core/errors.ts'
+import { isScoreError, type ProblemCode } from '../../../src/core/errors.ts'
 import type { MultipartRef, StorageBackend } from '../../../src/storage/storage-backend.ts'
+import { failureOf } from '../../support/failure-of.ts'
 import { suite } from '../../support/suite.ts'
 import { errorBody, type ScriptedAnswer, type ScriptedStore, startScriptedStore } from '../s3/scripted-store.ts'
 
@@ -140,15 +141,6 @@ const rows: readonly (readonly [
   ['a web page instead of a blob', 'get', [{ status: 200, body: '<html>login' }], 'store-protocol', /a proxy may stand between/],
   ['no answer', 'head', [{ status: 0, cutAfter: 0 }], 'unavailable', /connection was cut/],
 ]
-
-async function failureOf(work: Promise<unknown>): Promise<ScoreError> {
-  const outcome = await work.then(
-    (value) => value,
-    (error: unknown) => error,
-  )
-  assert.ok(isScoreError(outcome), `a ScoreError, not ${String(outcome)}`)
-  return outcome as ScoreError
-}
 
 suite('storage/azure refusals', (test) => {
   const accountKey = Buffer.from('hidden-secret').toString('base64')

@@ -1,7 +1,8 @@
 import * as assert from 'uvu/assert'
-import { isScoreError, type ProblemCode, type ScoreError } from '../../../src/core/errors.ts'
+import type { ProblemCode } from '../../../src/core/errors.ts'
 import { createS3Backend } from '../../../src/s3.ts'
 import type { MultipartRef, StorageBackend } from '../../../src/storage/storage-backend.ts'
+import { failureOf } from '../../support/failure-of.ts'
 import { suite } from '../../support/suite.ts'
 import { errorBody, type ScriptedAnswer, type ScriptedStore, startScriptedStore } from './scripted-store.ts'
 
@@ -177,15 +178,6 @@ const rows: readonly (readonly [
   ],
   ['no answer', 'head', [{ status: 0, cutAfter: 0 }], 'unavailable', /connection was cut/],
 ]
-
-async function failureOf(work: Promise<unknown>): Promise<ScoreError> {
-  const outcome = await work.then(
-    (value) => value,
-    (error: unknown) => error,
-  )
-  assert.ok(isScoreError(outcome), `a ScoreError, not ${String(outcome)}`)
-  return outcome as ScoreError
-}
 
 suite('storage/s3 refusals', (test) => {
   let store: ScriptedStore

@@ -1,24 +1,15 @@
 import { type AddressInfo, createServer, type Server } from 'node:net'
 import * as assert from 'uvu/assert'
-import { isScoreError, type ScoreError } from '../../../src/core/errors.ts'
 import { createS3Backend, type S3BackendOptions } from '../../../src/s3.ts'
 import { createRetryingBackend } from '../../../src/storage/retrying-backend.ts'
 import type { StorageBackend } from '../../../src/storage/storage-backend.ts'
+import { failureOf } from '../../support/failure-of.ts'
 import { freePort } from '../../support/free-port.ts'
 import { suite } from '../../support/suite.ts'
 import { errorBody, type ScriptedAnswer, type ScriptedStore, startScriptedStore } from './scripted-store.ts'
 
 const at = { bucket: 'oicr.icgc', key: 'data/x.meta' }
 const credentials = { accessKeyId: 'key', secretAccessKey: 'hidden-secret' }
-
-async function failureOf(work: Promise<unknown>): Promise<ScoreError> {
-  const outcome = await work.then(
-    (value) => value,
-    (error: unknown) => error,
-  )
-  assert.ok(isScoreError(outcome), `a ScoreError, not ${String(outcome)}`)
-  return outcome as ScoreError
-}
 
 async function drained(backend: StorageBackend): Promise<string> {
   const pieces: Uint8Array[] = []
