@@ -17,7 +17,7 @@ import {
 } from '../../src/index.ts'
 import { answerEmpty, answerJson, answerJsonArray, answerText } from './answers.ts'
 import { bearerToken, hasAuthorization } from './bearer-token.ts'
-import { callOptions, callSignal } from './call-signal.ts'
+import { callSignal } from './call-signal.ts'
 import { optionalFlag, optionalText, requiredInteger, requiredText } from './request-query.ts'
 
 interface Call {
@@ -42,7 +42,7 @@ async function answerDownload({ ctx, api, objectId, query }: Call): Promise<void
   const withoutUrls = optionalFlag(query, 'exclude-urls')
   const range = length < 0 ? { start } : { start, end: start + length }
   const whole = start === 0 && length < 0
-  const options = callOptions(ctx)
+  const options = { signal: callSignal(ctx) }
   if (withoutUrls) {
     const spec = await api.describeObject(objectId, options)
     const cut = whole ? spec : cutSpec(spec, range)
@@ -106,16 +106,16 @@ const handlers: Readonly<Record<RouteName, Handler>> = {
     await answerJson(ctx, JSON.stringify(uploadProgressToJson(progress, { dialects: speaksDialects(query) })))
   },
   objectExists: async ({ ctx, api, objectId }) => {
-    await answerJson(ctx, String(await api.objectExists(objectId, callOptions(ctx))))
+    await answerJson(ctx, String(await api.objectExists(objectId, { signal: callSignal(ctx) })))
   },
   cancelUpload: async ({ ctx, api, objectId }) => {
     await api.cancelUpload(objectId)
     answerEmpty(ctx)
   },
-  ping: async ({ ctx, api }) => answerText(ctx, await api.sentinelUrl(callOptions(ctx))),
+  ping: async ({ ctx, api }) => answerText(ctx, await api.sentinelUrl({ signal: callSignal(ctx) })),
   download: answerDownload,
   listing: ({ ctx, api }) => answerJsonArray(ctx, infoRows(api, callSignal(ctx))),
-  profile: async ({ ctx, api }) => answerText(ctx, await api.profile(callOptions(ctx))),
+  profile: async ({ ctx, api }) => answerText(ctx, await api.profile({ signal: callSignal(ctx) })),
 }
 
 /**

@@ -39,11 +39,11 @@ export interface MetadataService {
   entities(filter?: EntityFilter, options?: CallOptions): AsyncIterable<Entity>
   /**
    * An entity and the state of its analysis, both as they are after the call began. Of catalogues that are asked for both at
-   * once; absent where that takes two questions. It waits for nothing that would be worth a signal.
+   * once; absent where that takes two questions.
    *
    * @throws as `entity`.
    */
-  entityWithState?(objectId: string): Promise<EntityWithState>
+  entityWithState?(objectId: string, options?: CallOptions): Promise<EntityWithState>
   /** @throws `analysis-not-found`; `unavailable`. */
   analysisState(entity: Pick<Entity, 'study' | 'analysisId'>, options?: CallOptions): Promise<AnalysisState>
   /** Size and MD5 that were registered; `undefined` when the catalogue has no such record. */

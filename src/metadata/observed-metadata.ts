@@ -20,7 +20,9 @@ export function observeMetadata(
     timed.one(call, (time) => onCall({ operation, ...time }))
   const { entityWithState } = metadata
   return {
-    ...(entityWithState ? { entityWithState: (objectId) => one('entityWithState', () => entityWithState(objectId)) } : {}),
+    ...(entityWithState
+      ? { entityWithState: (objectId, options) => one('entityWithState', () => entityWithState(objectId, options)) }
+      : {}),
     entity: (objectId, options) => one('entity', () => metadata.entity(objectId, options)),
     entities: (filter, options) =>
       timed.many(

@@ -54,7 +54,7 @@ export function createRegistration({ metadata, legacyMode = false }: Registratio
       return entity
     },
     async find(objectId, options) {
-      if (metadata.entityWithState && !legacyMode) return metadata.entityWithState(objectId)
+      if (metadata.entityWithState && !legacyMode) return metadata.entityWithState(objectId, options)
       return { entity: await metadata.entity(objectId, options) }
     },
     requireDownloadable: (registered, options) => requireState(registered, 'PUBLISHED', options),

@@ -25,8 +25,8 @@ function createReadSide({ index, log }: CatalogueStore): MetadataService {
       await log.refresh(options)
       return entityOf(requireObject(index, objectId))
     },
-    async entityWithState(objectId) {
-      await log.refresh()
+    async entityWithState(objectId, options) {
+      await log.refresh(options)
       const found = requireObject(index, objectId)
       return { entity: entityOf(found), state: requireAnalysis(index, found.study, found.analysisId).state }
     },
