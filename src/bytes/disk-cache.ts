@@ -6,7 +6,7 @@ import { ScoreError } from '../core/errors.ts'
 import { errnoOf, toFileError } from '../files/file-error.ts'
 import { makeFolder } from '../files/make-folder.ts'
 import type { PourOptions } from './byte-source.ts'
-import { type DiskSegment, openDiskSegment, segmentPageBytes, segmentPages } from './disk-segment.ts'
+import { type DiskSegment, openDiskSegment, segmentHeadBytes, segmentPageBytes, segmentPages } from './disk-segment.ts'
 import type { ObjectSource, ObjectVersion } from './object-source.ts'
 
 export interface DiskCacheOptions {
@@ -45,6 +45,8 @@ const mostWaiting = 128
 /** After the disk refused, it is left alone for so long. */
 const pauseMs = 30_000
 const keptShare = 0.9
+/** What common file systems give out at a time. */
+const diskBlockBytes = 4096
 
 interface Kept {
   readonly path: string
@@ -127,11 +129,11 @@ export async function openDiskCache(options: DiskCacheOptions): Promise<DiskCach
     await rm(path, { force: true })
   }
   /** What was used longest ago goes, whoever wrote it. */
-  const makeRoom = async (): Promise<void> => {
+  const makeRoom = async (wanted: number): Promise<void> => {
     sinceLook = 0
     const kept = (await listKept(folder)).sort((a, b) => a.usedAt - b.usedAt)
     storedBytes = kept.reduce((sum, { bytes }) => sum + bytes, 0)
-    if (storedBytes <= maximumBytes) return
+    if (storedBytes + wanted <= maximumBytes) return
     for (const { path, bytes } of kept) {
       if (storedBytes <= maximumBytes * keptShare) return
       await drop(path)
@@ -139,11 +141,13 @@ export async function openDiskCache(options: DiskCacheOptions): Promise<DiskCach
     }
   }
   const store = async (path: string, key: string, place: number, page: Uint8Array): Promise<void> => {
-    if (storedBytes + page.length > maximumBytes || sinceLook > maximumBytes / 16) await makeRoom()
+    // Of a file that is opened anew too: the next look counts what is really there.
+    const bytes = Math.ceil(page.length / diskBlockBytes) * diskBlockBytes + ((await segments.get(path)) ? 0 : segmentHeadBytes)
+    if (storedBytes + bytes > maximumBytes || sinceLook > maximumBytes / 16) await makeRoom(bytes)
     const segment = await segmentAt(path, key, true)
     await segment?.write(place, page)
-    storedBytes += page.length
-    sinceLook += page.length
+    storedBytes += bytes
+    sinceLook += bytes
     counts.writtenBytes += page.length
   }
   const storeLater = (path: string, key: string, place: number, page: Uint8Array): void => {

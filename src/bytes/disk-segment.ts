@@ -18,7 +18,8 @@ export const segmentPageBytes = 64 * 1024
 
 const headBytes = 4096
 const entryBytes = 16
-const dataStart = headBytes + segmentPages * entryBytes
+/** Before the pages: what a file takes besides them. */
+export const segmentHeadBytes = headBytes + segmentPages * entryBytes
 const mark = 0x53434f52
 /** A file's time tells when it was used last, to the minute. */
 const touchEveryMs = 60_000
@@ -47,8 +48,8 @@ function decodeEntry(key: string, place: number, table: Buffer): Entry | undefin
 async function prepareHead(file: FileHandle, key: string): Promise<Buffer> {
   const head = Buffer.alloc(headBytes)
   head.write(`score pages 1\n${key}\n`)
-  const table = Buffer.alloc(dataStart)
-  const { bytesRead } = await file.read(table, 0, dataStart, 0)
+  const table = Buffer.alloc(segmentHeadBytes)
+  const { bytesRead } = await file.read(table, 0, segmentHeadBytes, 0)
   if (bytesRead >= headBytes && table.subarray(0, headBytes).equals(head)) return table.subarray(headBytes)
   // New, or of something else: nothing of it is believed.
   await file.truncate(0)
@@ -92,7 +93,7 @@ export async function openDiskSegment(
       const wanted = entries.slice(place, place + count)
       const length = wanted.reduce((sum, entry) => sum + (entry?.length ?? 0), 0)
       const bytes = Buffer.allocUnsafe(length)
-      const { bytesRead } = await file.read(bytes, 0, length, dataStart + place * segmentPageBytes)
+      const { bytesRead } = await file.read(bytes, 0, length, segmentHeadBytes + place * segmentPageBytes)
       let at = 0
       for (const entry of wanted) {
         if (!entry || at + entry.length > bytesRead || crc32(bytes.subarray(at, at + entry.length)) !== entry.checksum) return undefined
@@ -102,7 +103,7 @@ export async function openDiskSegment(
       return bytes
     },
     async write(place, page) {
-      await file.write(page, 0, page.length, dataStart + place * segmentPageBytes)
+      await file.write(page, 0, page.length, segmentHeadBytes + place * segmentPageBytes)
       const entry = encodeEntry(key, place, page)
       await file.write(entry, 0, entryBytes, headBytes + place * entryBytes)
       entries[place] = { length: page.length, checksum: entry.readUInt32LE(8) }

@@ -156,14 +156,46 @@ suite('disk cache', (test) => {
     let clock = Date.now() - 1_000_000
     const cache = await opened({ maximumBytes: 64 * MiB, now: () => (clock += 1000) })
     const bytes = bytesOf(16 * MiB)
+    const idOf = (index: number): string => `00000000-0000-4000-8000-00000000000${index}`
+    let written = 0
     for (let index = 0; index < 6; index += 1) {
-      await poured(cache.over(storeOf(bytes), `00000000-0000-4000-8000-00000000000${index}`), whole(bytes))
-      while (cache.statistics().writtenBytes < (index + 1) * MiB) await new Promise(setImmediate)
+      const source = cache.over(storeOf(bytes), idOf(index))
+      // What comes faster than the disk takes it is not kept.
+      for (let start = 0; start < bytes.length; start += MiB) {
+        await poured(source, { start, end: start + MiB })
+        for (written += MiB; cache.statistics().writtenBytes < written; ) await new Promise(setImmediate)
+      }
     }
     await cache.close()
     const stored = files().reduce((sum, path) => sum + statSync(path).blocks * 512, 0)
     assert.ok(stored <= 64 * MiB, `${stored}`)
-    assert.ok(stored > 4 * MiB, `${stored}`)
+    assert.ok(stored > 32 * MiB, `${stored}`)
+    const [first, last] = [storeOf(bytes), storeOf(bytes)]
+    const again = await opened()
+    for (const [store, index] of [
+      [first, 0],
+      [last, 5],
+    ] as const)
+      await poured(again.over(store, idOf(index)), whole(bytes))
+    assert.ok(first.asked.length > 0, 'the first object is still held')
+    assert.equal(last.asked, [], 'the last object is not held')
+  })
+
+  test('the bound holds for many small objects, whose files take more than their bytes', async () => {
+    const cache = await opened({ maximumBytes: 64 * MiB })
+    const bytes = bytesOf(60_000)
+    let most = 0
+    for (let count = 1; count <= 1000; count += 1) {
+      await poured(cache.over(storeOf(bytes), `00000000-0000-4000-8000-${String(count).padStart(12, '0')}`), whole(bytes))
+      while (cache.statistics().writtenBytes < count * bytes.length) await new Promise(setImmediate)
+      if (count < 900) continue
+      most = Math.max(
+        most,
+        files().reduce((sum, path) => sum + statSync(path).blocks * 512, 0),
+      )
+    }
+    await cache.close()
+    assert.ok(most > 60 * MiB && most <= 64 * MiB, `${most}`)
   })
 
   test('a disk that refuses is no error for who reads, and is told', async () => {
